@@ -1,0 +1,161 @@
+// Package agentpath renders agent_path_template: an operator's text/template
+// that says where a node's agent ID lies, as SPIRE's built-in attestors have it.
+//
+// A template sees what the authority signed and, for some attestors, tags that
+// the node's owner chose. Trust on first use stands on the path: it must be the
+// same each time for one machine, and another one for every other machine.
+// Start at Parse.
+package agentpath
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"regexp"
+	"strings"
+	"text/template"
+
+	"github.com/Masterminds/sprig/v3"
+)
+
+// Fields are the values of one node that a template sees, by field name. Tags
+// has an entry for each tag; nil when they are not known yet.
+type Fields struct {
+	Values map[string]string
+	Tags   map[string]string
+}
+
+// Template is a parsed agent_path_template. It is safe for concurrent use.
+type Template struct {
+	text     *template.Template
+	plugin   string
+	identity string
+	needTags bool
+}
+
+// tagName finds the tags that a template names, to give them a value in the
+// rehearsal: .Tags.Name and index .Tags "Name".
+var tagName = regexp.MustCompile(`\.Tags(?:\.(\w+)|\s+"([^"]+)")`)
+
+// Parse parses a template of the named plugin and rehearses it with sample, the
+// fields of an imaginary node. identity is the field that tells two machines
+// apart. What no node could attest with is an error here.
+func Parse(text, plugin, identity string, sample map[string]string) (*Template, error) {
+	if _, ok := sample[identity]; !ok {
+		return nil, fmt.Errorf("agentpath: no field %s in the sample", identity)
+	}
+	parsed, err := template.New("agent_path_template").Option("missingkey=error").Funcs(functions()).Parse(text)
+	if err != nil {
+		return nil, err
+	}
+	t := &Template{text: parsed, plugin: plugin, identity: identity, needTags: strings.Contains(text, ".Tags")}
+	fields := Fields{Values: sample}
+	if t.needTags {
+		fields.Tags = map[string]string{}
+		for _, name := range tagName.FindAllStringSubmatch(text, -1) {
+			fields.Tags[name[1]+name[2]] = "tag"
+		}
+	}
+	if _, err := t.Render(fields); err != nil {
+		return nil, fmt.Errorf("for a node with %v: %w", sample, err)
+	}
+	return t, nil
+}
+
+// NeedsTags says that the path can't be rendered before the node's tags are
+// known.
+func (t *Template) NeedsTags() bool { return t.needTags }
+
+// Render returns a node's agent path, beginning with /spire/agent/. It refuses
+// a path that would differ next time, or that another machine would share, or
+// that a value's own slashes have given more segments.
+func (t *Template) Render(fields Fields) (string, error) {
+	path, err := t.execute(fields)
+	if err != nil {
+		return "", err
+	}
+	if !strings.HasPrefix(path, "/"+t.plugin+"/") {
+		return "", fmt.Errorf("agent path %q does not begin with %q", path, "/"+t.plugin+"/")
+	}
+
+	again, err := t.execute(fields)
+	if err != nil {
+		return "", err
+	}
+	if again != path {
+		return "", errors.New("the agent path is not the same each time it is rendered")
+	}
+
+	other := Fields{Values: maps.Clone(fields.Values), Tags: fields.Tags}
+	other.Values[t.identity] = flip(fields.Values[t.identity])
+	if others, err := t.execute(other); err == nil && others == path {
+		return "", fmt.Errorf("agent path %q has no .%s in it: another machine could have the same", path, t.identity)
+	}
+
+	flat := Fields{Values: withoutSlashes(fields.Values), Tags: withoutSlashes(fields.Tags)}
+	if plain, err := t.execute(flat); err == nil && strings.Count(plain, "/") != strings.Count(path, "/") {
+		return "", fmt.Errorf("agent path %q has segments that come from a slash in one of the node's values", path)
+	}
+	return "/spire/agent" + path, nil
+}
+
+func (t *Template) execute(fields Fields) (string, error) {
+	data := make(map[string]any, len(fields.Values)+2)
+	for name, value := range fields.Values {
+		data[name] = value
+	}
+	data["PluginName"] = t.plugin
+	data["Tags"] = fields.Tags
+	var out strings.Builder
+	if err := t.text.Execute(&out, data); err != nil {
+		return "", err
+	}
+	return out.String(), nil
+}
+
+// flip gives another value of the same kind: the last character changes.
+func flip(value string) string {
+	if strings.HasSuffix(value, "0") {
+		return value[:len(value)-1] + "1"
+	}
+	if value == "" {
+		return "0"
+	}
+	return value[:len(value)-1] + "0"
+}
+
+func withoutSlashes(values map[string]string) map[string]string {
+	flat := make(map[string]string, len(values))
+	for name, value := range values {
+		flat[name] = strings.ReplaceAll(value, "/", "-")
+	}
+	return flat
+}
+
+// functions are those that SPIRE offers in its path templates
+// (doc/template_engine.md there): Sprig's, less those that look at the
+// environment, the clock or the network.
+func functions() template.FuncMap {
+	all := sprig.TxtFuncMap()
+	offered := template.FuncMap{}
+	for name := range strings.FieldsSeq(functionNames) {
+		offered[name] = all[name]
+	}
+	return offered
+}
+
+const functionNames = `
+	abbrev abbrevboth trunc trim upper lower title untitle substr repeat trimAll
+	trimSuffix trimPrefix nospace initials swapcase snakecase camelcase kebabcase
+	wrap wrapWith contains hasPrefix hasSuffix quote squote cat indent nindent
+	replace plural sha1sum sha256sum adler32sum toString seq splitList toStrings
+	join sortAlpha default empty coalesce all any compact mustCompact ternary base
+	dir clean ext isAbs b64enc b64dec b32enc b32dec tuple list dict get set unset
+	hasKey pluck keys pick omit merge mergeOverwrite mustMerge mustMergeOverwrite
+	values append push mustAppend mustPush prepend mustPrepend first mustFirst
+	rest mustRest last mustLast initial mustInitial reverse mustReverse uniq
+	mustUniq without mustWithout has mustHas slice mustSlice concat dig chunk
+	mustChunk uuidv4 fail regexMatch mustRegexMatch regexFindAll mustRegexFindAll
+	regexFind mustRegexFind regexReplaceAll mustRegexReplaceAll
+	regexReplaceAllLiteral mustRegexReplaceAllLiteral regexSplit mustRegexSplit
+	regexQuoteMeta urlParse urlJoin`

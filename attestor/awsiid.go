@@ -1,0 +1,67 @@
+package attestor
+
+import (
+	"context"
+	"time"
+
+	"github.com/spire-gatehouse/gatehouse/attestor/agentpath"
+	"github.com/spire-gatehouse/gatehouse/attestor/plugindata"
+	"github.com/spire-gatehouse/gatehouse/evidence/awsiid"
+)
+
+// buildAWSIIDPlugin makes the aws_iid collector of its plugin_data. It reads the
+// files that the configuration names, and calls nobody.
+func buildAWSIIDPlugin(ctx context.Context, text string, env func(string) string, now func() time.Time) (built, []plugindata.Problem) {
+	config, problems := buildAWSIID(text, env)
+	if len(problems) > 0 {
+		return built{}, problems
+	}
+	certificates, err := certificatesOf(config.IdentityDocumentCertificates)
+	if err != nil {
+		problems = append(problems, plugindata.Problem{Key: "identity_document_certificates", Msg: err.Error()})
+	}
+	clients, err := awsiid.NewSDKClients(ctx, awsiid.Credentials{
+		AccessKeyID:     config.AccessKeyID.reveal(),
+		SecretAccessKey: config.SecretAccessKey.reveal(),
+	})
+	if err != nil {
+		problems = append(problems, plugindata.Problem{Msg: err.Error()})
+	}
+	if len(problems) > 0 {
+		return built{}, problems
+	}
+	collector, err := awsiid.New(awsiid.Options{Certificates: certificates, Clients: clients, Now: now})
+	if err != nil {
+		return built{}, []plugindata.Problem{{Msg: err.Error()}}
+	}
+	template, err := config.pathTemplate()
+	if err != nil {
+		return built{}, []plugindata.Problem{{Key: "agent_path_template", Msg: err.Error()}}
+	}
+	result := built{collector: collector, policyConfig: config.policyConfig(), cloudTimeout: config.CloudTimeout}
+	if template != nil {
+		result.agentPath = func(claims any, facts map[string]any) (string, error) { return awsAgentPath(template, claims, facts) }
+	}
+	return result, nil
+}
+
+// awsAgentPath renders agent_path_template; an empty path means that the
+// template needs tags, which are not known yet.
+func awsAgentPath(template *agentpath.Template, claims any, facts map[string]any) (string, error) {
+	fields := agentpath.Fields{Values: awsPathValues(claims.(awsiid.Claims))}
+	if template.NeedsTags() {
+		instance, ok := facts["instance"].(awsiid.Instance)
+		if !ok {
+			return "", nil
+		}
+		fields.Tags = instance.Tags
+	}
+	return template.Render(fields)
+}
+
+func certificatesOf(dir string) (*awsiid.Certificates, error) {
+	if dir == "" {
+		return awsiid.EmbeddedCertificates()
+	}
+	return awsiid.LoadCertificates(dir)
+}

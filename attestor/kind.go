@@ -1,0 +1,41 @@
+package attestor
+
+import (
+	"context"
+	"time"
+
+	"github.com/spire-gatehouse/gatehouse/attestor/plugindata"
+	"github.com/spire-gatehouse/gatehouse/evidence"
+)
+
+// Kind is one of the plugins that Gatehouse offers: what an evidence kind, its
+// configuration and its policies have of their own.
+type Kind struct {
+	// name is the plugin's name, the selectors' type and the attestation type
+	// that agents send. Stock agents know their plugin by SPIRE's name for it.
+	name string
+
+	// build makes what the plugin needs of its plugin_data, or reports every
+	// problem at once. It reads files and changes nothing.
+	build func(ctx context.Context, text string, env func(string) string, now func() time.Time) (built, []plugindata.Problem)
+}
+
+// Name is the plugin's name in SPIRE's configuration.
+func (k Kind) Name() string { return k.name }
+
+// built is what a kind makes of its plugin_data.
+type built struct {
+	collector    evidence.Collector
+	policyConfig map[string]any // data.gatehouse.config
+	cloudTimeout time.Duration  // for the facts of one attestation
+
+	// agentPath renders agent_path_template for one node, or returns "" while
+	// that needs facts; nil when none is configured.
+	agentPath func(claims any, facts map[string]any) (string, error)
+}
+
+// AWSIID attests EC2 instances by their signed instance identity document.
+func AWSIID() Kind { return Kind{name: "aws_iid", build: buildAWSIIDPlugin} }
+
+// Kinds lists every plugin.
+func Kinds() []Kind { return []Kind{AWSIID()} }

@@ -1,0 +1,116 @@
+package attestor
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/spiffe/go-spiffe/v2/spiffeid"
+	configv1 "github.com/spiffe/spire-plugin-sdk/proto/spire/service/common/config/v1"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/spire-gatehouse/gatehouse/evidence"
+	"github.com/spire-gatehouse/gatehouse/policies"
+	"github.com/spire-gatehouse/gatehouse/rego"
+	"github.com/spire-gatehouse/gatehouse/tofu"
+)
+
+// snapshot is one version of configuration and policy. It never changes, so that
+// an attestation that holds it sees no half of a reload.
+type snapshot struct {
+	plugin       string
+	trustDomain  spiffeid.TrustDomain
+	collector    evidence.Collector
+	cloudTimeout time.Duration
+	agentPath    func(claims any, facts map[string]any) (string, error)
+	engine       *rego.Engine
+	tofu         *tofu.Store
+}
+
+// configRequest is what Configure and Validate have in common.
+type configRequest interface {
+	GetCoreConfiguration() *configv1.CoreConfiguration
+	GetHclConfiguration() string
+}
+
+// load makes a snapshot of a configuration, or says all that is wrong with it.
+// It changes nothing.
+func (p *Plugin) load(ctx context.Context, req configRequest) (*snapshot, error) {
+	var problems []string
+	td, err := spiffeid.TrustDomainFromString(req.GetCoreConfiguration().GetTrustDomain())
+	if err != nil {
+		problems = append(problems, "SPIRE's core configuration: trust_domain: "+err.Error())
+	}
+	built, found := p.kind.build(ctx, req.GetHclConfiguration(), p.env, p.now)
+	for _, problem := range found {
+		problems = append(problems, problem.String())
+	}
+	if len(problems) > 0 {
+		return nil, configError(problems)
+	}
+	engine, err := rego.New(ctx, rego.Options{
+		Plugin: p.kind.name,
+		Policy: policies.Baseline(),
+		Config: built.policyConfig,
+	})
+	if err != nil {
+		return nil, configError(messages(err))
+	}
+	return &snapshot{
+		plugin:       p.kind.name,
+		trustDomain:  td,
+		collector:    built.collector,
+		cloudTimeout: built.cloudTimeout,
+		agentPath:    built.agentPath,
+		engine:       engine,
+		tofu:         p.tofu,
+	}, nil
+}
+
+// configError is InvalidArgument with each problem as a detail of its own, and
+// all of them in the message, which is what SPIRE logs.
+func configError(problems []string) error {
+	return &invalidConfig{problems}
+}
+
+type invalidConfig struct{ problems []string }
+
+func (e *invalidConfig) Error() string {
+	text := "invalid configuration"
+	for i, problem := range e.problems {
+		if i == 0 {
+			text += ": "
+		} else {
+			text += "; "
+		}
+		text += problem
+	}
+	return text
+}
+
+// GRPCStatus makes the plugin's gRPC server answer with this code.
+func (e *invalidConfig) GRPCStatus() *status.Status {
+	return status.New(codes.InvalidArgument, e.Error())
+}
+
+// problemsOf returns the single problems of an error of load.
+func problemsOf(err error) []string {
+	var invalid *invalidConfig
+	if errors.As(err, &invalid) {
+		return invalid.problems
+	}
+	return []string{err.Error()}
+}
+
+// messages splits joined errors, so that each is a note of its own.
+func messages(err error) []string {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		var all []string
+		for _, e := range joined.Unwrap() {
+			all = append(all, messages(e)...)
+		}
+		return all
+	}
+	return []string{err.Error()}
+}

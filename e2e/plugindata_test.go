@@ -1,0 +1,107 @@
+package e2e_test
+
+import (
+	"flag"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/hashicorp/hcl"
+	"github.com/hashicorp/hcl/hcl/ast"
+	"github.com/spiffe/spire/pkg/common/catalog"
+
+	"github.com/spire-gatehouse/gatehouse/attestor/plugindata"
+)
+
+var updatePluginData = flag.Bool("update-plugindata", false, "rewrite what SPIRE hands over beside each server.conf")
+
+// TestPluginDataAsSPIREHandsItOver keeps the test data of attestor/plugindata
+// honest. Each folder there holds a server.conf and the text that SPIRE makes
+// of its plugin_data; here SPIRE's own code makes it again. After a change of a
+// server.conf, or of SPIRE's version:
+//
+//	go test -run TestPluginDataAsSPIREHandsItOver -update-plugindata .
+func TestPluginDataAsSPIREHandsItOver(t *testing.T) {
+	confs, err := filepath.Glob("../attestor/plugindata/testdata/spire/*/server.conf")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(confs) < 20 {
+		t.Fatalf("found %d server.conf files, which can't be all", len(confs))
+	}
+	for _, conf := range confs {
+		dir := filepath.Dir(conf)
+		t.Run(filepath.Base(dir), func(t *testing.T) {
+			got := pluginDataOf(t, conf)
+			stored := filepath.Join(dir, "plugin_data")
+			if *updatePluginData {
+				if err := os.WriteFile(stored, []byte(got), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(stored)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got != string(want) {
+				t.Errorf("SPIRE hands over\n%s\nstored is\n%s", got, want)
+			}
+			compareWithHCL1(t, got)
+		})
+	}
+}
+
+// pluginDataOf reads a server.conf as spire-server does: decoded as a whole
+// with the plugins left as a node, then each plugin's data printed.
+func pluginDataOf(t *testing.T, conf string) string {
+	t.Helper()
+	text, err := os.ReadFile(conf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var server struct {
+		Plugins ast.Node `hcl:"plugins"`
+	}
+	if err := hcl.Decode(&server, string(text)); err != nil {
+		t.Fatal(err)
+	}
+	plugins, err := catalog.PluginConfigsFromHCLNode(server.Plugins)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(plugins) != 1 {
+		t.Fatalf("%s configures %d plugins, want 1", conf, len(plugins))
+	}
+	if plugins[0].DataSource == nil {
+		return ""
+	}
+	data, err := plugins[0].DataSource.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+// compareWithHCL1 reads the text's outermost strings with HCL 1, as SPIRE's
+// built-in plugins do, and as Gatehouse does: they must be the same.
+func compareWithHCL1(t *testing.T, text string) {
+	t.Helper()
+	var values map[string]any
+	// HCL 1 wants a line end after a heredoc, which SPIRE does not print.
+	if err := hcl.Decode(&values, text+"\n"); err != nil {
+		if problems := plugindata.Parse(text).Problems(); len(problems) == 0 {
+			t.Errorf("HCL 1 refuses what Gatehouse takes: %v", err)
+		}
+		return
+	}
+	object := plugindata.Parse(text)
+	for key, value := range values {
+		want, ok := value.(string)
+		if !ok {
+			continue
+		}
+		if got, ok := object.String(key); !ok || got != want {
+			t.Errorf("%s is %q for HCL 1, %q for Gatehouse", key, want, got)
+		}
+	}
+}

@@ -1,0 +1,10 @@
+package process
+
+import "syscall"
+
+// Attributes puts a process into a group of its own, so that a Ctrl-C is
+// ours to handle and plugins can be stopped with their server. When this
+// process dies without stopping it, the kernel does.
+func Attributes() *syscall.SysProcAttr {
+	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
+}

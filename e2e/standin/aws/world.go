@@ -1,0 +1,172 @@
+package aws
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+)
+
+// defaultRegions are the regions of a new World.
+func defaultRegions() []string { return []string{"us-east-1", "us-west-2", "eu-central-1"} }
+
+// World is everything that exists behind the APIs. It is safe for concurrent
+// use; what is put in is copied at the top level and must not be changed after.
+type World struct {
+	now func() time.Time
+
+	mu       sync.Mutex
+	regions  []string
+	accounts map[string]*account
+	keys     map[string]accessKey
+}
+
+type account struct {
+	roles     map[string]Role
+	instances map[string]map[string]Instance // region, instance ID
+}
+
+// A Role is an IAM role that others may assume.
+type Role struct {
+	Name string
+
+	// TrustedAccounts may assume it.
+	TrustedAccounts []string
+
+	// ExternalID, when set, must be presented.
+	ExternalID string
+
+	// Actions are what it may do, such as "ec2:DescribeInstances". Empty means
+	// everything.
+	Actions []string
+}
+
+// accessKey is what signs requests, and whose it is.
+type accessKey struct {
+	id, secret string
+	session    string    // of temporary credentials
+	expires    time.Time // of temporary credentials
+	account    string
+	arn        string
+	actions    []string
+}
+
+// NewWorld returns a world without accounts. now may be nil for time.Now.
+func NewWorld(now func() time.Time) *World {
+	if now == nil {
+		now = time.Now
+	}
+	return &World{
+		now:      now,
+		regions:  defaultRegions(),
+		accounts: map[string]*account{},
+		keys:     map[string]accessKey{},
+	}
+}
+
+// AddRegion makes a region known.
+func (w *World) AddRegion(region string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !slices.Contains(w.regions, region) {
+		w.regions = append(w.regions, region)
+	}
+}
+
+// AddUser gives the account a user with an access key that may do everything
+// in it.
+func (w *World) AddUser(accountID, keyID, secret string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.account(accountID)
+	w.keys[keyID] = accessKey{
+		id: keyID, secret: secret, account: accountID,
+		arn: fmt.Sprintf("arn:aws:iam::%s:user/%s", accountID, keyID),
+	}
+}
+
+// PutRole adds or replaces a role of the account.
+func (w *World) PutRole(accountID string, role Role) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.account(accountID).roles[role.Name] = role
+}
+
+// PutInstance adds or replaces an instance.
+func (w *World) PutInstance(accountID, region string, instance Instance) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	a := w.account(accountID)
+	if a.instances[region] == nil {
+		a.instances[region] = map[string]Instance{}
+	}
+	a.instances[region][instance.ID] = instance
+}
+
+// RemoveInstance removes an instance, as an hour after its termination.
+func (w *World) RemoveInstance(accountID, region, instanceID string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.account(accountID).instances[region], instanceID)
+}
+
+// account returns the account, making it if it is new. The lock is held.
+func (w *World) account(id string) *account {
+	a := w.accounts[id]
+	if a == nil {
+		a = &account{roles: map[string]Role{}, instances: map[string]map[string]Instance{}}
+		w.accounts[id] = a
+	}
+	return a
+}
+
+// instances lists an account's instances of a region by ID.
+func (w *World) instances(accountID, region string) []Instance {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	a := w.accounts[accountID]
+	if a == nil {
+		return nil
+	}
+	ids := slices.Sorted(maps.Keys(a.instances[region]))
+	list := make([]Instance, 0, len(ids))
+	for _, id := range ids {
+		list = append(list, a.instances[region][id])
+	}
+	return list
+}
+
+// role finds a role.
+func (w *World) role(accountID, name string) (Role, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if a := w.accounts[accountID]; a != nil {
+		if role, ok := a.roles[name]; ok {
+			return role, nil
+		}
+	}
+	return Role{}, errors.New("no such role")
+}
+
+// key finds an access key.
+func (w *World) key(id string) (accessKey, bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	k, ok := w.keys[id]
+	return k, ok
+}
+
+// addKey makes a temporary access key known.
+func (w *World) addKey(k accessKey) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.keys[k.id] = k
+}
+
+func (w *World) knowsRegion(region string) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Contains(w.regions, region)
+}

@@ -1,0 +1,36 @@
+// Package awsiid verifies AWS instance identity documents as SPIRE's aws_iid
+// agent plugin sends them, and gathers what EC2 says about the instance.
+//
+// Start with [New] and read [Collector.Verify]: its comment lists the checks in
+// their order. The files follow the way of a payload:
+//
+//	limits.go        all bounds, in one place
+//	payload.go       what the agent sends
+//	document.go      AWS's document: fields, formats, consistency
+//	region.go        regions, zones, partitions
+//	ber.go           PKCS#7's outer encoding, made DER before any library sees it
+//	envelope.go      the one shape of PKCS#7 message that AWS makes
+//	signature.go     the signature, against the region's pinned certificate
+//	certificates.go  the pinned certificates, embedded and an operator's
+//	verify.go        all of these in order, and the evidence that comes out
+//	gather.go        facts asked for by name
+//	client.go        EC2's answer, checked
+//	facts.go         the facts as policy sees them
+//	clients.go       AWS clients, one for each partition, account and region
+//
+// # What this evidence does not prove
+//
+// A document says which instance it was made for, not who sends it: it has no
+// nonce and no audience, any process on the instance can read it, and it stays
+// valid for ever. Trust on first use, and policy on the instance's state and
+// age, have to make up for that.
+//
+// Tags, roles and security groups are not in it. They are facts, as fresh and as
+// true as EC2's answer.
+//
+// RSA-1024 signatures are within reach of a rich attacker, and AWS uses one such
+// key in 17 regions. [Claims] says which kind was used, for policy to judge.
+//
+// Certificates are pinned keys: their validity period is looked at only where
+// a message says when it was signed, in PKCS#7.
+package awsiid

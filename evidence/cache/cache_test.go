@@ -1,0 +1,234 @@
+package cache_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/spire-gatehouse/gatehouse/evidence/cache"
+)
+
+// source counts its loads; how it answers is the test's.
+type source struct {
+	mu    sync.Mutex
+	loads []string
+	took  time.Duration
+	err   error
+}
+
+func (s *source) load(ctx context.Context, key string) (string, error) {
+	s.mu.Lock()
+	s.loads = append(s.loads, key)
+	n, took, err := len(s.loads), s.took, s.err
+	s.mu.Unlock()
+	select {
+	case <-time.After(took):
+	case <-ctx.Done():
+		return "", ctx.Err()
+	}
+	return fmt.Sprint(key, n), err
+}
+
+func (s *source) set(took time.Duration, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.took, s.err = took, err
+}
+
+func (s *source) count() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.loads)
+}
+
+var options = cache.Options{
+	Lifetime: 4 * time.Minute, Recheck: 10 * time.Second, Stale: time.Hour, LoadTimeout: 30 * time.Second, Size: 2,
+}
+
+// run gives each test a clock of its own, on which time passes at once.
+func run(t *testing.T, name string, f func(t *testing.T, c *cache.Cache[string, string], s *source)) {
+	t.Run(name, func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			s := &source{}
+			c, err := cache.New(options, s.load)
+			if err != nil {
+				t.Fatal(err)
+			}
+			f(t, c, s)
+			synctest.Wait()
+		})
+	})
+}
+
+func want(t *testing.T, s *source, loads int, value string) func(string, error) {
+	t.Helper()
+	return func(got string, err error) {
+		t.Helper()
+		if err != nil || got != value || s.count() != loads {
+			t.Errorf("got %q, %v after %d loads; want %q after %d", got, err, s.count(), value, loads)
+		}
+	}
+}
+
+func TestCache(t *testing.T) {
+	run(t, "an answer lives for its lifetime", func(t *testing.T, c *cache.Cache[string, string], s *source) {
+		want(t, s, 1, "a1")(c.Get(t.Context(), "a"))
+		time.Sleep(3 * time.Minute)
+		want(t, s, 1, "a1")(c.Get(t.Context(), "a"))
+		time.Sleep(time.Hour)
+		want(t, s, 2, "a2")(c.Get(t.Context(), "a"))
+	})
+	run(t, "in use, it is renewed in the background", func(t *testing.T, c *cache.Cache[string, string], s *source) {
+		want(t, s, 1, "a1")(c.Get(t.Context(), "a"))
+		time.Sleep(3*time.Minute + time.Second)
+		s.set(20*time.Second, nil)
+		if got, err := c.Get(t.Context(), "a"); got != "a1" || err != nil {
+			t.Errorf("got %q, %v; want the answer there is, at once", got, err)
+		}
+		time.Sleep(21 * time.Second)
+		want(t, s, 2, "a2")(c.Get(t.Context(), "a"))
+	})
+	run(t, "a thousand ask, one load", func(t *testing.T, c *cache.Cache[string, string], s *source) {
+		s.set(time.Second, nil)
+		var all sync.WaitGroup
+		for range 1000 {
+			all.Go(func() {
+				if got, err := c.Get(t.Context(), "a"); got != "a1" || err != nil {
+					t.Errorf("got %q, %v", got, err)
+				}
+			})
+		}
+		all.Wait()
+		want(t, s, 1, "a1")(c.Get(t.Context(), "a"))
+	})
+	run(t, "each waiter leaves when its own time is over", func(t *testing.T, c *cache.Cache[string, string], s *source) {
+		s.set(10*time.Second, nil)
+		hasty, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		var patient sync.WaitGroup
+		patient.Go(func() { want(t, s, 1, "a1")(c.Get(t.Context(), "a")) })
+		if _, err := c.Get(hasty, "a"); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("got %v", err)
+		}
+		patient.Wait()
+	})
+	run(t, "a slow load is no reason to load again", func(t *testing.T, c *cache.Cache[string, string], s *source) {
+		s.set(25*time.Second, nil) // longer than Recheck
+		want(t, s, 1, "a1")(c.Recheck(t.Context(), "a"))
+	})
+	run(t, "recheck asks no more often than it says", func(t *testing.T, c *cache.Cache[string, string], s *source) {
+		for range 61 {
+			if _, err := c.Recheck(t.Context(), "a"); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Second)
+		}
+		if got := s.count(); got != 6 {
+			t.Errorf("%d loads in a minute, want 6", got)
+		}
+	})
+	run(t, "a failing source is asked no more often either", func(t *testing.T, c *cache.Cache[string, string], s *source) {
+		down := errors.New("down")
+		s.set(0, down)
+		for range 61 {
+			if _, err := c.Get(t.Context(), "a"); !errors.Is(err, down) {
+				t.Fatalf("got %v", err)
+			}
+			time.Sleep(time.Second)
+		}
+		if got := s.count(); got != 6 {
+			t.Errorf("%d loads in a minute, want 6", got)
+		}
+	})
+	run(t, "a stale answer bridges an outage, for a stated time, and for Get only", func(t *testing.T, c *cache.Cache[string, string], s *source) {
+		want(t, s, 1, "a1")(c.Get(t.Context(), "a"))
+		down := errors.New("down")
+		s.set(0, down)
+		time.Sleep(59 * time.Minute)
+		want(t, s, 2, "a1")(c.Get(t.Context(), "a"))
+		if _, err := c.Recheck(t.Context(), "a"); !errors.Is(err, down) {
+			t.Errorf("recheck: got %v", err)
+		}
+		time.Sleep(2 * time.Minute)
+		if _, err := c.Get(t.Context(), "a"); !errors.Is(err, down) {
+			t.Errorf("beyond: got %v", err)
+		}
+		s.set(0, nil)
+		time.Sleep(11 * time.Second)
+		want(t, s, 4, "a4")(c.Get(t.Context(), "a"))
+	})
+	run(t, "the least recently used key goes", func(t *testing.T, c *cache.Cache[string, string], s *source) {
+		for _, key := range []string{"a", "b", "a", "c", "a", "b"} {
+			if _, err := c.Get(t.Context(), key); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if want := []string{"a", "b", "c", "b"}; !slices.Equal(s.loads, want) {
+			t.Errorf("loads %v, want %v", s.loads, want)
+		}
+	})
+	run(t, "more keys at once than there is room for", func(t *testing.T, c *cache.Cache[string, string], s *source) {
+		s.set(time.Second, nil)
+		var all sync.WaitGroup
+		for i := range 10 {
+			all.Go(func() {
+				if _, err := c.Get(t.Context(), fmt.Sprint("key", i)); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
+		if got := s.count(); got != 10 {
+			t.Errorf("%d loads, want 10", got)
+		}
+	})
+}
+
+func TestLoadEndsInTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &source{took: time.Hour}
+		c, err := cache.New(options, s.load)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.Get(t.Context(), "a"); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("got %v", err)
+		}
+	})
+}
+
+func TestLoadPanics(t *testing.T) {
+	c, err := cache.New(options, func(context.Context, string) (string, error) { panic("nil pointer") })
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = c.Get(t.Context(), "a")
+	if err == nil || !strings.HasPrefix(err.Error(), "panic while loading a: nil pointer\n") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestOptions(t *testing.T) {
+	for name, change := range map[string]func(*cache.Options){
+		"no lifetime":                  func(o *cache.Options) { o.Lifetime = 0 },
+		"no recheck":                   func(o *cache.Options) { o.Recheck = 0 },
+		"no load timeout":              func(o *cache.Options) { o.LoadTimeout = 0 },
+		"recheck longer than lifetime": func(o *cache.Options) { o.Recheck = o.Lifetime + 1 },
+		"stale shorter than lifetime":  func(o *cache.Options) { o.Stale = o.Lifetime - 1 },
+		"no size":                      func(o *cache.Options) { o.Size = 0 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := options
+			change(&o)
+			if _, err := cache.New(o, (&source{}).load); err == nil {
+				t.Error("no error")
+			}
+		})
+	}
+}

@@ -1,0 +1,123 @@
+package rego
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+)
+
+// A Violation is one reason to refuse, or one remark.
+type Violation struct {
+	// Rule names the check, for exemptions and counters.
+	Rule string `json:"rule"`
+
+	// Msg is for a person, in the server's log; never for the agent.
+	Msg string `json:"msg"`
+}
+
+// An Admission is the answer from the signed evidence alone.
+type Admission struct {
+	Violations []Violation
+	Exempt     []string
+
+	// Required and Optional name the facts to gather. No name is in both.
+	Required, Optional []string
+
+	// AgentPath is empty while the path needs facts.
+	AgentPath string
+}
+
+// A Decision is the final answer. If it has Denials, it has no selectors, and
+// its path is only there for the log, if it is a valid one.
+type Decision struct {
+	Violations  []Violation
+	Exempt      []string
+	AgentPath   string
+	Selectors   []string // sorted
+	CanReattest bool
+	Warnings    []Violation
+}
+
+// Denials returns the violations whose rule is not exempt: if there is one, the
+// node is refused.
+func (a Admission) Denials() []Violation { return denials(a.Violations, a.Exempt) }
+
+// Denials returns the violations whose rule is not exempt: if there is one, the
+// node is refused.
+func (d Decision) Denials() []Violation { return denials(d.Violations, d.Exempt) }
+
+func denials(violations []Violation, exempt []string) []Violation {
+	var left []Violation
+	for _, v := range violations {
+		if !slices.Contains(exempt, v.Rule) {
+			left = append(left, v)
+		}
+	}
+	return left
+}
+
+func decodeAdmission(value ast.Value, g guard) (Admission, error) {
+	answer, err := object(value, []string{"violations", "exempt", "facts"}, "agent_path")
+	if err != nil {
+		return Admission{}, err
+	}
+	facts, err := object(answer["facts"], []string{"required", "optional"})
+	if err != nil {
+		return Admission{}, within("facts", err)
+	}
+	var a Admission
+	var f fields
+	a.Violations = f.reasons("violations", answer["violations"])
+	a.Exempt = f.names("exempt", answer["exempt"])
+	a.Required = f.names("facts.required", facts["required"])
+	a.Optional = f.names("facts.optional", facts["optional"])
+	if f.err != nil {
+		return Admission{}, f.err
+	}
+	a.Optional = slices.DeleteFunc(a.Optional, func(name string) bool { return slices.Contains(a.Required, name) })
+
+	if path, defined := answer["agent_path"]; defined {
+		a.AgentPath, err = g.agentPath(path)
+	}
+	if err != nil && len(a.Denials()) == 0 {
+		return Admission{}, err
+	}
+	return a, nil
+}
+
+func decodeDecision(value ast.Value, g guard) (Decision, error) {
+	answer, err := object(value, []string{"violations", "exempt", "selectors", "can_reattest", "warnings"}, "agent_path")
+	if err != nil {
+		return Decision{}, err
+	}
+	var d Decision
+	var f fields
+	d.Violations = f.reasons("violations", answer["violations"])
+	d.Exempt = f.names("exempt", answer["exempt"])
+	d.Warnings = f.reasons("warnings", answer["warnings"])
+	canReattest := f.boolean("can_reattest", answer["can_reattest"])
+	selectors := f.set("selectors", answer["selectors"])
+	if f.err != nil {
+		return Decision{}, f.err
+	}
+
+	path, pathErr := g.agentPath(answer["agent_path"])
+	if len(d.Denials()) > 0 {
+		d.AgentPath = path
+		return d, nil
+	}
+	if pathErr != nil {
+		return Decision{}, pathErr
+	}
+	if d.Selectors, err = decodeSelectors(selectors); err != nil {
+		return Decision{}, within("selectors", err)
+	}
+	d.AgentPath = path
+	d.CanReattest = canReattest
+	return d, nil
+}
+
+func compareViolations(a, b Violation) int {
+	return cmp.Or(cmp.Compare(a.Rule, b.Rule), cmp.Compare(a.Msg, b.Msg))
+}

@@ -1,0 +1,265 @@
+package rego
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"regexp"
+	"time"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/metrics"
+	oparego "github.com/open-policy-agent/opa/v1/rego"
+	"github.com/open-policy-agent/opa/v1/storage"
+	"github.com/open-policy-agent/opa/v1/storage/inmem"
+	"github.com/open-policy-agent/opa/v1/topdown"
+	"github.com/open-policy-agent/opa/v1/util"
+)
+
+// The entrypoints of a plugin's package.
+const (
+	admission = "admission"
+	decision  = "decision"
+)
+
+// Options say what an Engine is made of.
+type Options struct {
+	// Plugin names the package that is asked: gatehouse.<Plugin>.
+	Plugin string
+
+	// Policy holds the policy's files, at their paths; policies.Baseline is one.
+	Policy fs.FS
+
+	// Config becomes data.gatehouse.config. It must be writable as JSON, and must
+	// not hold secrets.
+	Config map[string]any
+
+	// Timeout bounds one evaluation. Zero means one second.
+	Timeout time.Duration
+}
+
+// An Engine evaluates one revision of policy and configuration. It never changes
+// and is safe for concurrent use.
+type Engine struct {
+	plugin    string
+	timeout   time.Duration
+	revision  string
+	encoder   encoder
+	admission oparego.PreparedEvalQuery
+	decision  oparego.PreparedEvalQuery
+}
+
+var pluginPattern = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
+
+// New loads a policy:
+//
+//  1. read and parse every file;
+//  2. compile modules and tests, strictly, with the restricted set of built-ins,
+//     and check their types against the schemas;
+//  3. check that the package has both entrypoints and declares its schemas;
+//  4. prepare both queries over the modules, the tests left out.
+//
+// Each of the first three steps reports all its problems, as an error that joins
+// one for each, with its file and line.
+func New(ctx context.Context, opts Options) (*Engine, error) {
+	engine, err := newEngine(ctx, opts)
+	if err != nil {
+		return nil, fmt.Errorf("rego: loading policy: %w", err)
+	}
+	return engine, nil
+}
+
+func newEngine(ctx context.Context, opts Options) (*Engine, error) {
+	switch {
+	case !pluginPattern.MatchString(opts.Plugin):
+		return nil, fmt.Errorf("plugin name %q is not lower-case letters, digits and underscores", opts.Plugin)
+	case opts.Policy == nil:
+		return nil, errors.New("there is no policy")
+	case opts.Timeout < 0:
+		return nil, fmt.Errorf("timeout %s is negative", opts.Timeout)
+	}
+	config, configJSON, err := normalize(opts.Config)
+	if err != nil {
+		return nil, fmt.Errorf("configuration: %w", err)
+	}
+	caps := capabilities()
+	src, err := readSource(opts.Policy, caps)
+	if err != nil {
+		return nil, err
+	}
+	store, err := newStore(src.data, config)
+	if err != nil {
+		return nil, err
+	}
+	compiler, err := compile(ctx, opts.Plugin, src, store, caps)
+	if err != nil {
+		return nil, err
+	}
+	engine := &Engine{
+		plugin:   opts.Plugin,
+		timeout:  opts.Timeout,
+		revision: revision(opts.Plugin, src.files, configJSON),
+	}
+	if engine.timeout == 0 {
+		engine.timeout = defaultTimeout
+	}
+	if engine.admission, err = prepare(ctx, opts.Plugin, admission, compiler, store, caps); err != nil {
+		return nil, err
+	}
+	if engine.decision, err = prepare(ctx, opts.Plugin, decision, compiler, store, caps); err != nil {
+		return nil, err
+	}
+	return engine, nil
+}
+
+// newStore holds policy data and the configuration, as terms so that evaluation
+// converts nothing.
+func newStore(data, config map[string]any) (storage.Store, error) {
+	taken := fmt.Errorf("%s: policy data may not be where the plugin's configuration is", configRef)
+	if own, ok := data["gatehouse"].(map[string]any); ok && own["config"] != nil {
+		return nil, taken
+	}
+	documents := map[string]any{"gatehouse": map[string]any{"config": config}}
+	if conflict := merge(documents, data, "data"); conflict != "" {
+		return nil, taken
+	}
+	return inmem.NewFromObjectWithOpts(documents,
+		inmem.OptReturnASTValuesOnRead(true), inmem.OptRoundTripOnWrite(false)), nil
+}
+
+func prepare(ctx context.Context, plugin, entrypoint string, compiler *ast.Compiler, store storage.Store, caps *ast.Capabilities) (oparego.PreparedEvalQuery, error) {
+	query := ast.NewBody(ast.NewExpr(ast.NewTerm(packageRef(plugin).Append(ast.StringTerm(entrypoint)))))
+	prepared, err := oparego.New(
+		oparego.ParsedQuery(query),
+		oparego.Compiler(compiler),
+		oparego.Store(store),
+		oparego.Capabilities(caps),
+		oparego.SetRegoVersion(ast.RegoV1),
+		oparego.StrictBuiltinErrors(true),
+		oparego.GenerateJSON(func(term *ast.Term, _ *oparego.EvalContext) (any, error) { return term.Value, nil }),
+	).PrepareForEval(ctx)
+	if err != nil {
+		return prepared, fmt.Errorf("preparing %s: %w", entrypoint, err)
+	}
+	return prepared, nil
+}
+
+// Revision identifies the policy's files and the configuration: the same for the
+// same content.
+func (e *Engine) Revision() string { return e.revision }
+
+// Admit asks what shows in the signed evidence already.
+func (e *Engine) Admit(ctx context.Context, in Input) (Admission, error) {
+	if in.Facts != nil || in.FactsStatus != nil {
+		return Admission{}, errors.New("rego: admission was given facts")
+	}
+	value, err := e.ask(ctx, admission, &e.admission, in)
+	if err != nil {
+		return Admission{}, err
+	}
+	answer, err := decodeAdmission(value, guard{e.plugin, in.TrustDomain})
+	if err != nil {
+		return Admission{}, e.failed(admission, err)
+	}
+	return answer, nil
+}
+
+// Decide asks for the decision over all that is known.
+func (e *Engine) Decide(ctx context.Context, in Input) (Decision, error) {
+	if in.Facts == nil {
+		in.Facts = map[string]any{}
+	}
+	if in.FactsStatus == nil {
+		in.FactsStatus = map[string]string{}
+	}
+	value, err := e.ask(ctx, decision, &e.decision, in)
+	if err != nil {
+		return Decision{}, err
+	}
+	answer, err := decodeDecision(value, guard{e.plugin, in.TrustDomain})
+	if err != nil {
+		return Decision{}, e.failed(decision, err)
+	}
+	return answer, nil
+}
+
+func (e *Engine) failed(entrypoint string, err error) error {
+	return fmt.Errorf("rego: %s: %w", dotted(packageRef(e.plugin).Append(ast.StringTerm(entrypoint))), err)
+}
+
+// ask evaluates an entrypoint, and returns the one value it must have. If the
+// evaluation was stopped, the error wraps ctx's, or context.DeadlineExceeded if
+// the engine's own limit came first.
+func (e *Engine) ask(ctx context.Context, entrypoint string, query *oparego.PreparedEvalQuery, in Input) (ast.Value, error) {
+	input, err := e.encodeInput(in)
+	if err != nil {
+		return nil, e.failed(entrypoint, err)
+	}
+	limited, cancel := context.WithTimeout(ctx, e.timeout)
+	defer cancel()
+	results, err := evaluate(limited, query, input, in.Time)
+
+	// Late is late, even if there is an answer.
+	switch stopped := limited.Err(); {
+	case ctx.Err() != nil:
+		return nil, e.failed(entrypoint, fmt.Errorf("stopped: %w", ctx.Err()))
+	case stopped != nil:
+		return nil, e.failed(entrypoint, fmt.Errorf("not answered within %s: %w", e.timeout, stopped))
+	case err != nil:
+		return nil, e.failed(entrypoint, err)
+	}
+	value, err := single(results)
+	if err != nil {
+		return nil, e.failed(entrypoint, err)
+	}
+	return value, nil
+}
+
+// evaluate runs a query until ctx ends. A panic in it is an error: SPIRE does not
+// restart a plugin that dies.
+func evaluate(ctx context.Context, query *oparego.PreparedEvalQuery, input ast.Value, now time.Time) (_ oparego.ResultSet, err error) {
+	defer recovered("evaluation", &err)
+	cancel := topdown.NewCancel()
+	defer context.AfterFunc(ctx, cancel.Cancel)()
+	return query.Eval(ctx,
+		oparego.EvalParsedInput(input),
+		oparego.EvalTime(now),
+		oparego.EvalMetrics(metrics.NoOp()),
+		oparego.EvalExternalCancel(cancel),
+	)
+}
+
+func recovered(what string, err *error) {
+	if p := recover(); p != nil {
+		*err = fmt.Errorf("%s panicked: %v", what, p)
+	}
+}
+
+// single returns the value of a result that has exactly one.
+func single(results oparego.ResultSet) (ast.Value, error) {
+	switch {
+	case len(results) == 0:
+		return nil, errors.New("is undefined")
+	case len(results) > 1 || len(results[0].Expressions) != 1:
+		return nil, errors.New("has several results")
+	}
+	value, ok := results[0].Expressions[0].Value.(ast.Value)
+	if !ok {
+		return nil, errors.New("has no value")
+	}
+	return value, nil
+}
+
+// normalize returns the configuration as a JSON parser would, and its JSON.
+func normalize(config map[string]any) (map[string]any, []byte, error) {
+	normal := map[string]any{}
+	text, err := marshalConfig(config)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := util.UnmarshalJSON(text, &normal); err != nil {
+		return nil, nil, err
+	}
+	return normal, text, nil
+}

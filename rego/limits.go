@@ -1,0 +1,30 @@
+package rego
+
+import "time"
+
+// What a policy source may be.
+const (
+	maxFiles     = 10_000
+	maxFileBytes = 4 << 20
+	maxAllBytes  = 64 << 20
+)
+
+// What the document given to a policy may be. The depth is that of any value
+// that a collector makes, with room to spare.
+const maxInputDepth = 32
+
+// What an answer may be. An agent ID and a selector end up in columns of 255
+// bytes in SPIRE's datastore.
+const (
+	maxReasons       = 100 // violations, and as many warnings
+	maxMessageBytes  = 1024
+	maxNames         = 100 // exemptions, required facts, optional facts
+	maxNameBytes     = 64
+	maxSelectors     = 1000
+	maxSelectorBytes = 255
+	maxAgentIDBytes  = 255
+)
+
+// defaultTimeout is how long one evaluation may take. The baseline takes less
+// than a thousandth of it.
+const defaultTimeout = time.Second

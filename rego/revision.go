@@ -1,0 +1,37 @@
+package rego
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
+
+	"github.com/open-policy-agent/opa/v1/util"
+)
+
+// revision hashes all that decides: the plugin, every file with its path, and
+// the configuration. Lengths go first, so that no two contents hash alike.
+func revision(plugin string, files map[string][]byte, config []byte) string {
+	hash := sha256.New()
+	write := func(part []byte) {
+		var length [8]byte
+		binary.BigEndian.PutUint64(length[:], uint64(len(part)))
+		hash.Write(length[:])
+		hash.Write(part)
+	}
+	write([]byte(plugin))
+	write(config)
+	for _, name := range util.KeysSorted(files) {
+		write([]byte(name))
+		write(files[name])
+	}
+	return hex.EncodeToString(hash.Sum(nil))
+}
+
+// marshalConfig writes the configuration with its keys in order.
+func marshalConfig(config map[string]any) ([]byte, error) {
+	if config == nil {
+		config = map[string]any{}
+	}
+	return json.Marshal(config)
+}
