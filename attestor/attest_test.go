@@ -40,6 +40,13 @@ import (
 
 const agentID = "spiffe://example.org/spire/agent/aws_iid/123456789012/us-west-2/i-0b22a22eec53b9321"
 
+// baseConfig spares these tests block devices and instance profiles, which are
+// other tests' business.
+const baseConfig = `
+	skip_block_device = true
+	disable_instance_profile_selectors = true
+`
+
 var authority = sync.OnceValues(func() (*testauthority.Authority, error) { return testauthority.New("us-west-2") })
 
 func TestAttest(t *testing.T) {
@@ -123,7 +130,7 @@ func TestAttest(t *testing.T) {
 				tc.cloud(c, store)
 			}
 			p := serve(t, c, store)
-			p.configure(t, "")
+			p.configure(t, baseConfig)
 
 			got, err := p.attest(t, tc.payload)
 			if status.Code(err) != tc.code {
@@ -200,7 +207,7 @@ func TestConfigure(t *testing.T) {
 		}
 	})
 	t.Run("a bad one leaves the old one running", func(t *testing.T) {
-		p.configure(t, "")
+		p.configure(t, baseConfig)
 		if _, err := p.config.Configure(t.Context(), configure("problem")); status.Code(err) != codes.InvalidArgument {
 			t.Fatalf("got %v", err)
 		}
@@ -275,13 +282,19 @@ func serve(t *testing.T, c *cloud, store *agentStore) *plugin {
 	if err != nil {
 		t.Fatal(err)
 	}
-	kind := Kind{name: "aws_iid", build: func(_ context.Context, text string, _ func(string) string, _ func() time.Time) (built, []plugindata.Problem) {
+	kind := Kind{name: "aws_iid", build: func(_ context.Context, text string, _ host) (built, []plugindata.Problem) {
 		if text == "problem" {
 			return built{}, []plugindata.Problem{testProblem}
 		}
 		config, problems := buildAWSIID(text, func(string) string { return "" })
 		return built{collector: collector, policyConfig: config.policyConfig(), cloudTimeout: time.Minute}, problems
 	}}
+	return serveKind(t, kind, store)
+}
+
+// serveKind serves a plugin of that kind.
+func serveKind(t *testing.T, kind Kind, store *agentStore) *plugin {
+	t.Helper()
 	p := &plugin{logs: &logSink{}}
 	logger := hclog.NewInterceptLogger(&hclog.LoggerOptions{Output: io.Discard})
 	logger.RegisterSink(p.logs)
@@ -376,10 +389,10 @@ func (p *plugin) attest(t *testing.T, payload []byte) (*nodeattestorv1.AgentAttr
 	t.Helper()
 	stream, err := p.attestor.Attest(t.Context())
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
 	if err := stream.Send(&nodeattestorv1.AttestRequest{Request: &nodeattestorv1.AttestRequest_Payload{Payload: payload}}); err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
 	resp, err := stream.Recv()
 	return resp.GetAgentAttributes(), err
@@ -426,6 +439,8 @@ func newCloud() *cloud {
 // cloud is EC2 as far as these tests need it. It stands behind the real
 // collector, which verifies really signed documents.
 type cloud struct {
+	awsiid.Clients // nil: nothing but EC2 is asked
+
 	mu        sync.Mutex
 	calls     int
 	instances []ec2types.Instance
@@ -446,4 +461,49 @@ func (c *cloud) DescribeInstances(_ context.Context, in *ec2.DescribeInstancesIn
 		return nil, c.err
 	}
 	return &ec2.DescribeInstancesOutput{Reservations: []ec2types.Reservation{{Instances: c.instances}}}, nil
+}
+
+// TestOneOfManyAttests: many holders of one document at the same instant, and
+// SPIRE that has stored none of them yet.
+func TestOneOfManyAttests(t *testing.T) {
+	store := &agentStore{}
+	c := newCloud()
+	p := serve(t, c, store)
+	p.configure(t, baseConfig)
+	good := payload(t, nil)
+
+	const holders = 50
+	errs := make(chan error, holders)
+	for range holders {
+		go func() {
+			_, err := p.attest(t, good)
+			errs <- err
+		}()
+	}
+	got := map[codes.Code]int{}
+	for range holders {
+		got[status.Code(<-errs)]++
+	}
+	want := map[codes.Code]int{codes.OK: 1, codes.PermissionDenied: holders - 1}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// TestRefusalFreesTheClaim: what was refused for a passing reason may come again
+// at once.
+func TestRefusalFreesTheClaim(t *testing.T) {
+	store := &agentStore{}
+	c := newCloud()
+	p := serve(t, c, store)
+	p.configure(t, baseConfig)
+
+	c.err = errors.New("throttled")
+	if _, err := p.attest(t, payload(t, nil)); status.Code(err) != codes.Unavailable {
+		t.Fatalf("got %v", err)
+	}
+	c.err = nil
+	if _, err := p.attest(t, payload(t, nil)); err != nil {
+		t.Errorf("again: %v", err)
+	}
 }

@@ -20,9 +20,15 @@ func buildAWSIIDPlugin(ctx context.Context, text string, env func(string) string
 	if err != nil {
 		problems = append(problems, plugindata.Problem{Key: "identity_document_certificates", Msg: err.Error()})
 	}
+	if file := config.accountListFile(); file != "" {
+		if err := awsiid.CheckAccountList(file); err != nil {
+			problems = append(problems, plugindata.Problem{Key: "verify_organization.account_list_file", Msg: err.Error()})
+		}
+	}
 	clients, err := awsiid.NewSDKClients(ctx, awsiid.Credentials{
 		AccessKeyID:     config.AccessKeyID.reveal(),
 		SecretAccessKey: config.SecretAccessKey.reveal(),
+		SessionToken:    config.SessionToken.reveal(),
 	})
 	if err != nil {
 		problems = append(problems, plugindata.Problem{Msg: err.Error()})
@@ -30,7 +36,7 @@ func buildAWSIIDPlugin(ctx context.Context, text string, env func(string) string
 	if len(problems) > 0 {
 		return built{}, problems
 	}
-	collector, err := awsiid.New(awsiid.Options{Certificates: certificates, Clients: clients, Now: now})
+	collector, err := awsiid.New(config.collectorOptions(certificates, clients, now))
 	if err != nil {
 		return built{}, []plugindata.Problem{{Msg: err.Error()}}
 	}
@@ -43,6 +49,38 @@ func buildAWSIIDPlugin(ctx context.Context, text string, env func(string) string
 		result.agentPath = func(claims any, facts map[string]any) (string, error) { return awsAgentPath(template, claims, facts) }
 	}
 	return result, nil
+}
+
+// collectorOptions are what the configuration says to the collector.
+func (c awsIIDConfig) collectorOptions(certificates *awsiid.Certificates, clients awsiid.Clients, now func() time.Time) awsiid.Options {
+	options := awsiid.Options{
+		Certificates: certificates,
+		Clients:      clients,
+		Partition:    c.Partition,
+		AssumeRole:   c.AssumeRole,
+		Now:          now,
+	}
+	if o := c.VerifyOrganization; o != nil {
+		options.Organization = &awsiid.OrganizationOptions{
+			ManagementAccountID: o.ManagementAccountID,
+			Region:              o.ManagementAccountRegion,
+			Role:                o.AssumeOrgRole,
+			AccountListFile:     o.AccountListFile,
+			TTL:                 o.OrgAccountMapTTL,
+		}
+	}
+	if e := c.ValidateEKSClusterMembership; e != nil {
+		options.EKSClusters = e.ClusterNames
+	}
+	return options
+}
+
+// accountListFile is the file with the accounts of the organization; empty for none.
+func (c awsIIDConfig) accountListFile() string {
+	if c.VerifyOrganization == nil {
+		return ""
+	}
+	return c.VerifyOrganization.AccountListFile
 }
 
 // awsAgentPath renders agent_path_template; an empty path means that the

@@ -66,10 +66,6 @@ const (
 	defaultManagementRegion  = "us-west-2"
 	defaultOrgAccountMapTTL  = 3 * time.Minute
 	minOrgAccountMapTTL      = time.Minute
-	defaultCloudTimeout      = 20 * time.Second
-	minCloudTimeout          = time.Second
-	maxCloudTimeout          = 5 * time.Minute
-	maxAgentPathTemplate     = 4096 // bytes
 	maxEKSClusters           = 100
 	accessKeyIDVariable      = "AWS_ACCESS_KEY_ID"
 	secretAccessKeyVariable  = "AWS_SECRET_ACCESS_KEY"
@@ -101,7 +97,7 @@ func buildAWSIID(text string, env func(string) string) (awsIIDConfig, []pluginda
 		AssumeRole:                   textOr(o, "assume_role", ""),
 		AgentPathTemplate:            textOr(o, "agent_path_template", ""),
 		IdentityDocumentCertificates: textOr(o, "identity_document_certificates", ""),
-		CloudTimeout:                 defaultCloudTimeout,
+		CloudTimeout:                 cloudTimeout(o),
 		AccountIDsForLocalValidation: accountIDs(o, "account_ids_for_local_validation"),
 		AllowedAccountIDs:            accountIDs(o, "allowed_account_ids"),
 		Enforcement:                  enforcement(o),
@@ -123,12 +119,6 @@ func buildAWSIID(text string, env func(string) string) (awsIIDConfig, []pluginda
 	}
 	if c.AllowedAccountIDs != nil && len(c.AllowedAccountIDs) == 0 {
 		o.Problem("allowed_account_ids", "is empty, which would let no account in; remove it to let in all")
-	}
-	if d, ok := o.Duration("cloud_timeout"); ok {
-		c.CloudTimeout = d
-		if d < minCloudTimeout || d > maxCloudTimeout {
-			o.Problem("cloud_timeout", "must be between %v and %v", minCloudTimeout, maxCloudTimeout)
-		}
 	}
 	problems := o.Problems()
 	if len(problems) > 0 {

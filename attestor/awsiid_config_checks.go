@@ -1,7 +1,6 @@
 package attestor
 
 import (
-	"fmt"
 	"regexp"
 	"slices"
 	"strings"
@@ -33,9 +32,6 @@ var (
 	// clusterNamePattern is EKS's, for CreateCluster:
 	// https://docs.aws.amazon.com/eks/latest/APIReference/API_CreateCluster.html
 	clusterNamePattern = regexp.MustCompile(`^[0-9A-Za-z][0-9A-Za-z_-]{0,99}$`)
-
-	// ruleNamePattern is what policies call their rules.
-	ruleNamePattern = regexp.MustCompile(`^[a-z][a-z0-9_]{0,63}$`)
 )
 
 func isAccountID(text string) bool   { return accountIDPattern.MatchString(text) }
@@ -59,13 +55,7 @@ func isRoleName(text string) bool {
 // nil when there is none. Its errors show parts of the template, which is no place
 // for secrets.
 func (c awsIIDConfig) pathTemplate() (*agentpath.Template, error) {
-	if c.AgentPathTemplate == "" {
-		return nil, nil
-	}
-	if len(c.AgentPathTemplate) > maxAgentPathTemplate {
-		return nil, fmt.Errorf("must not be longer than %d bytes", maxAgentPathTemplate)
-	}
-	return agentpath.Parse(c.AgentPathTemplate, "aws_iid", "InstanceID", awsPathValues(awsiid.Claims{
+	return pathTemplate(c.AgentPathTemplate, "aws_iid", "InstanceID", awsPathValues(awsiid.Claims{
 		AccountID:  "123456789012",
 		Region:     "us-west-2",
 		InstanceID: "i-0123456789abcdef0",
@@ -82,59 +72,7 @@ func awsPathValues(claims awsiid.Claims) map[string]string {
 	}
 }
 
-// textOr returns a text, or what is there instead of a missing or empty one.
-func textOr(o *plugindata.Object, key, otherwise string) string {
-	if text, _ := o.String(key); text != "" {
-		return text
-	}
-	return otherwise
-}
-
-// lacks says whether a text is missing or empty, which a value of a wrong type,
-// reported already, is not.
-func lacks(o *plugindata.Object, key string) bool {
-	text, ok := o.String(key)
-	return !o.Has(key) || ok && text == ""
-}
-
 // accountIDs reads a list of account IDs.
 func accountIDs(o *plugindata.Object, key string) []string {
 	return names(o, key, isAccountID, accountIDWanted)
-}
-
-// names reads a list of names, each of which must be right and there only once.
-func names(o *plugindata.Object, key string, right func(string) bool, wanted string) []string {
-	all, _ := o.Strings(key)
-	seen := make(map[string]bool, len(all))
-	for i, name := range all {
-		switch {
-		case !right(name):
-			o.ElementProblem(key, i, "%s", wanted)
-		case seen[name]:
-			o.ElementProblem(key, i, "is in the list twice")
-		}
-		seen[name] = true
-	}
-	return all
-}
-
-// enforcement reads how rules are enforced. Operators add rules of their own, so
-// that any name may be there.
-func enforcement(o *plugindata.Object) map[string]string {
-	block, ok := o.Object("enforcement")
-	if !ok {
-		return nil
-	}
-	modes := map[string]string{}
-	for _, rule := range block.Keys() {
-		mode, ok := block.String(rule)
-		switch {
-		case !ruleNamePattern.MatchString(rule):
-			block.Problem(rule, "is no rule's name: small letters, digits and _, up to 64, the first a letter")
-		case ok && mode != "deny" && mode != "warn" && mode != "off":
-			block.Problem(rule, `must be "deny", "warn" or "off"`)
-		}
-		modes[rule] = mode
-	}
-	return modes
 }

@@ -15,12 +15,8 @@ func (c awsIIDConfig) policyConfig() map[string]any {
 		"identity_document_certificates":     c.IdentityDocumentCertificates,
 		"cloud_timeout":                      c.CloudTimeout.String(),
 		"allowed_account_ids":                list(c.AllowedAccountIDs),
+		"enforcement":                        object(c.Enforcement),
 	}
-	enforcement := map[string]any{}
-	for rule, mode := range c.Enforcement {
-		enforcement[rule] = mode
-	}
-	config["enforcement"] = enforcement
 	if o := c.VerifyOrganization; o != nil {
 		config["verify_organization"] = map[string]any{
 			"management_account_id":     o.ManagementAccountID,
@@ -36,13 +32,4 @@ func (c awsIIDConfig) policyConfig() map[string]any {
 		}
 	}
 	return config
-}
-
-// list is a JSON array, an empty one of no texts.
-func list(texts []string) []any {
-	array := make([]any, 0, len(texts))
-	for _, text := range texts {
-		array = append(array, text)
-	}
-	return array
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"time"
 
+	"github.com/hashicorp/go-hclog"
+
 	"github.com/spire-gatehouse/gatehouse/attestor/plugindata"
 	"github.com/spire-gatehouse/gatehouse/evidence"
 )
@@ -17,7 +19,14 @@ type Kind struct {
 
 	// build makes what the plugin needs of its plugin_data, or reports every
 	// problem at once. It reads files and changes nothing.
-	build func(ctx context.Context, text string, env func(string) string, now func() time.Time) (built, []plugindata.Problem)
+	build func(ctx context.Context, text string, h host) (built, []plugindata.Problem)
+}
+
+// host is what a kind may use of its surroundings.
+type host struct {
+	env func(string) string // variables of the environment
+	now func() time.Time
+	log hclog.Logger
 }
 
 // Name is the plugin's name in SPIRE's configuration.
@@ -35,7 +44,15 @@ type built struct {
 }
 
 // AWSIID attests EC2 instances by their signed instance identity document.
-func AWSIID() Kind { return Kind{name: "aws_iid", build: buildAWSIIDPlugin} }
+func AWSIID() Kind {
+	build := func(ctx context.Context, text string, h host) (built, []plugindata.Problem) {
+		return buildAWSIIDPlugin(ctx, text, h.env, h.now)
+	}
+	return Kind{name: "aws_iid", build: build}
+}
+
+// AzureMSI attests Azure machines by the token of their managed identity.
+func AzureMSI() Kind { return Kind{name: "azure_msi", build: buildAzureMSIPlugin} }
 
 // Kinds lists every plugin.
-func Kinds() []Kind { return []Kind{AWSIID()} }
+func Kinds() []Kind { return []Kind{AWSIID(), AzureMSI()} }

@@ -19,17 +19,22 @@ import (
 	"github.com/spire-gatehouse/gatehouse/tofu"
 )
 
+// claimTTL is how long an accepted agent's claim is kept: SPIRE stores an agent
+// within milliseconds of the answer, or seconds where its datastore is slow.
+const claimTTL = 30 * time.Second
+
 // Plugin is a SPIRE server NodeAttestor. Make one with New. All methods are safe
 // for concurrent use once SPIRE has initialised it.
 type Plugin struct {
 	nodeattestorv1.UnsafeNodeAttestorServer
 	configv1.UnsafeConfigServer
 
-	kind Kind
-	env  func(string) string
-	now  func() time.Time
-	log  hclog.Logger
-	tofu *tofu.Store
+	kind   Kind
+	env    func(string) string
+	now    func() time.Time
+	log    hclog.Logger
+	agents *tofu.Store
+	claims *tofu.Claims
 
 	// current is what attestations that start now are decided with; nil until
 	// configured. It is replaced whole and never changed.
@@ -45,7 +50,13 @@ var (
 
 // New returns a plugin of that kind.
 func New(kind Kind) *Plugin {
-	return &Plugin{kind: kind, env: os.Getenv, now: time.Now, log: hclog.NewNullLogger()}
+	return &Plugin{
+		kind:   kind,
+		env:    os.Getenv,
+		now:    time.Now,
+		log:    hclog.NewNullLogger(),
+		claims: tofu.NewClaims(claimTTL, time.Now),
+	}
 }
 
 // SetLogger is called by SPIRE, before anything else.
@@ -58,7 +69,7 @@ func (p *Plugin) BrokerHostServices(broker pluginsdk.ServiceBroker) error {
 	if !broker.BrokerClient(store) {
 		return status.Error(codes.Internal, "SPIRE offers no AgentStore host service, which trust on first use needs")
 	}
-	p.tofu = tofu.New(store)
+	p.agents = tofu.New(store)
 	return nil
 }
 
@@ -119,5 +130,6 @@ func attestSafely(ctx context.Context, s *snapshot, rec *record, payload []byte)
 	if s == nil {
 		return refuse(notConfigured, "SPIRE has not configured the plugin")
 	}
-	return s.attest(ctx, rec, payload)
+	a := &attestation{snapshot: s, record: rec}
+	return a.run(ctx, payload)
 }

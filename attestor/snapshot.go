@@ -25,7 +25,8 @@ type snapshot struct {
 	cloudTimeout time.Duration
 	agentPath    func(claims any, facts map[string]any) (string, error)
 	engine       *rego.Engine
-	tofu         *tofu.Store
+	agents       *tofu.Store
+	claims       *tofu.Claims
 }
 
 // configRequest is what Configure and Validate have in common.
@@ -42,7 +43,7 @@ func (p *Plugin) load(ctx context.Context, req configRequest) (*snapshot, error)
 	if err != nil {
 		problems = append(problems, "SPIRE's core configuration: trust_domain: "+err.Error())
 	}
-	built, found := p.kind.build(ctx, req.GetHclConfiguration(), p.env, p.now)
+	built, found := p.kind.build(ctx, req.GetHclConfiguration(), host{env: p.env, now: p.now, log: p.log})
 	for _, problem := range found {
 		problems = append(problems, problem.String())
 	}
@@ -64,7 +65,8 @@ func (p *Plugin) load(ctx context.Context, req configRequest) (*snapshot, error)
 		cloudTimeout: built.cloudTimeout,
 		agentPath:    built.agentPath,
 		engine:       engine,
-		tofu:         p.tofu,
+		agents:       p.agents,
+		claims:       p.claims,
 	}, nil
 }
 
@@ -105,12 +107,13 @@ func problemsOf(err error) []string {
 
 // messages splits joined errors, so that each is a note of its own.
 func messages(err error) []string {
-	if joined, ok := err.(interface{ Unwrap() []error }); ok {
-		var all []string
-		for _, e := range joined.Unwrap() {
-			all = append(all, messages(e)...)
-		}
-		return all
+	var joined interface{ Unwrap() []error }
+	if !errors.As(err, &joined) {
+		return []string{err.Error()}
 	}
-	return []string{err.Error()}
+	var all []string
+	for _, e := range joined.Unwrap() {
+		all = append(all, messages(e)...)
+	}
+	return all
 }

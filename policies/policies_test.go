@@ -122,16 +122,19 @@ func TestPublicRulesHaveMetadata(t *testing.T) {
 
 // The Rego tests begin with documents that collectors could have made.
 func TestFixturesFollowSchemas(t *testing.T) {
-	options := []func(*oparego.Rego){oparego.Query("admission := data.gatehouse.aws_iid_test.admission_input; decision := data.gatehouse.aws_iid_test.decision_input")}
-	for _, module := range modules(t) {
-		options = append(options, oparego.ParsedModule(module))
+	for _, plugin := range []string{"aws_iid", "azure_msi"} {
+		options := []func(*oparego.Rego){oparego.Query(strings.ReplaceAll(
+			"admission := data.gatehouse.PLUGIN_test.admission_input; decision := data.gatehouse.PLUGIN_test.decision_input", "PLUGIN", plugin))}
+		for _, module := range modules(t) {
+			options = append(options, oparego.ParsedModule(module))
+		}
+		results, err := oparego.New(options...).Eval(context.Background())
+		if err != nil || len(results) != 1 {
+			t.Fatalf("%s: got %v, %v", plugin, results, err)
+		}
+		schematest.Input(t, plugin, results[0].Bindings["admission"])
+		schematest.Input(t, plugin, results[0].Bindings["decision"])
 	}
-	results, err := oparego.New(options...).Eval(context.Background())
-	if err != nil || len(results) != 1 {
-		t.Fatalf("got %v, %v", results, err)
-	}
-	schematest.Input(t, "aws_iid", results[0].Bindings["admission"])
-	schematest.Input(t, "aws_iid", results[0].Bindings["decision"])
 }
 
 // The authors' reference is made from the schemas: every property says what it

@@ -16,10 +16,13 @@ type Violation struct {
 	Msg string `json:"msg"`
 }
 
-// An Admission is the answer from the signed evidence alone.
+// An Admission is the answer from the signed evidence alone. Violations of rules
+// that the configuration turns down are not among its Violations: they are
+// Warnings, or nowhere.
 type Admission struct {
 	Violations []Violation
 	Exempt     []string
+	Warnings   []Violation
 
 	// Required and Optional name the facts to gather. No name is in both.
 	Required, Optional []string
@@ -29,7 +32,8 @@ type Admission struct {
 }
 
 // A Decision is the final answer. If it has Denials, it has no selectors, and
-// its path is only there for the log, if it is a valid one.
+// its path is only there for the log, if it is a valid one. Violations of rules
+// that the configuration turns down are among its Warnings, or nowhere.
 type Decision struct {
 	Violations  []Violation
 	Exempt      []string
@@ -57,7 +61,7 @@ func denials(violations []Violation, exempt []string) []Violation {
 	return left
 }
 
-func decodeAdmission(value ast.Value, g guard) (Admission, error) {
+func decodeAdmission(value ast.Value, g guard, enforced enforcement) (Admission, error) {
 	answer, err := object(value, []string{"violations", "exempt", "facts"}, "agent_path")
 	if err != nil {
 		return Admission{}, err
@@ -75,6 +79,7 @@ func decodeAdmission(value ast.Value, g guard) (Admission, error) {
 	if f.err != nil {
 		return Admission{}, f.err
 	}
+	a.Violations, a.Warnings = enforced.apply(a.Violations, a.Exempt)
 	a.Optional = slices.DeleteFunc(a.Optional, func(name string) bool { return slices.Contains(a.Required, name) })
 
 	if path, defined := answer["agent_path"]; defined {
@@ -86,7 +91,7 @@ func decodeAdmission(value ast.Value, g guard) (Admission, error) {
 	return a, nil
 }
 
-func decodeDecision(value ast.Value, g guard) (Decision, error) {
+func decodeDecision(value ast.Value, g guard, enforced enforcement) (Decision, error) {
 	answer, err := object(value, []string{"violations", "exempt", "selectors", "can_reattest", "warnings"}, "agent_path")
 	if err != nil {
 		return Decision{}, err
@@ -102,6 +107,8 @@ func decodeDecision(value ast.Value, g guard) (Decision, error) {
 		return Decision{}, f.err
 	}
 
+	violations, turnedDown := enforced.apply(d.Violations, d.Exempt)
+	d.Violations, d.Warnings = violations, union(d.Warnings, turnedDown)
 	path, pathErr := g.agentPath(answer["agent_path"])
 	if len(d.Denials()) > 0 {
 		d.AgentPath = path
@@ -120,4 +127,14 @@ func decodeDecision(value ast.Value, g guard) (Decision, error) {
 
 func compareViolations(a, b Violation) int {
 	return cmp.Or(cmp.Compare(a.Rule, b.Rule), cmp.Compare(a.Msg, b.Msg))
+}
+
+// union joins two lists in order, what is in both only once.
+func union(a, b []Violation) []Violation {
+	if len(b) == 0 {
+		return a
+	}
+	all := slices.Concat(a, b)
+	slices.SortFunc(all, compareViolations)
+	return slices.Compact(all)
 }

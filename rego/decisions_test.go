@@ -21,20 +21,26 @@ type decisionCase struct {
 	Note   string         `json:"note"`
 	Config map[string]any `json:"config"`
 	Input  struct {
-		PeerIP      netip.Addr        `json:"peer_ip"`
-		Evidence    map[string]any    `json:"evidence"`
-		Facts       map[string]any    `json:"facts"`
-		FactsStatus map[string]string `json:"facts_status"`
-		Tofu        *rego.Tofu        `json:"tofu"`
+		PeerIP             netip.Addr        `json:"peer_ip"`
+		Evidence           map[string]any    `json:"evidence"`
+		TemplatedAgentPath string            `json:"templated_agent_path"`
+		Facts              map[string]any    `json:"facts"`
+		FactsStatus        map[string]string `json:"facts_status"`
+		Tofu               *rego.Tofu        `json:"tofu"`
 	} `json:"input"`
 	Want struct {
 		Admission struct {
 			Violations []rego.Violation `json:"violations"`
+			Exempt     []string         `json:"exempt"`
+			Warnings   []rego.Violation `json:"warnings"`
 			Required   []string         `json:"required"`
+			Optional   []string         `json:"optional"`
 			AgentPath  string           `json:"agent_path"`
 		} `json:"admission"`
 		Decision struct {
 			Violations []rego.Violation `json:"violations"`
+			Exempt     []string         `json:"exempt"`
+			Warnings   []rego.Violation `json:"warnings"`
 			AgentPath  string           `json:"agent_path"`
 			Selectors  []string         `json:"selectors"`
 		} `json:"decision"`
@@ -66,7 +72,7 @@ func readCase(t *testing.T, name string) decisionCase {
 
 func TestDecisions(t *testing.T) {
 	names, err := filepath.Glob("testdata/decisions/*.yaml")
-	if err != nil || len(names) < 8 {
+	if err != nil || len(names) < 20 {
 		t.Fatalf("found %d cases: %v", len(names), err)
 	}
 	for _, name := range names {
@@ -83,7 +89,15 @@ func (c decisionCase) run(t *testing.T) {
 	}
 	engine := newEngine(t, opts)
 
-	in := rego.Input{Plugin: "aws_iid", TrustDomain: "example.org", Time: noon, PeerIP: c.Input.PeerIP, Evidence: c.Input.Evidence, Tofu: c.Input.Tofu}
+	in := rego.Input{
+		Plugin:             "aws_iid",
+		TrustDomain:        "example.org",
+		Time:               noon,
+		PeerIP:             c.Input.PeerIP,
+		Evidence:           c.Input.Evidence,
+		TemplatedAgentPath: c.Input.TemplatedAgentPath,
+		Tofu:               c.Input.Tofu,
+	}
 	schematest.Input(t, "aws_iid", in.Document())
 	admission, err := engine.Admit(t.Context(), in)
 	if err != nil {
@@ -91,7 +105,10 @@ func (c decisionCase) run(t *testing.T) {
 	}
 	wantAdmission := rego.Admission{
 		Violations: c.Want.Admission.Violations,
+		Exempt:     c.Want.Admission.Exempt,
+		Warnings:   c.Want.Admission.Warnings,
 		Required:   c.Want.Admission.Required,
+		Optional:   c.Want.Admission.Optional,
 		AgentPath:  c.Want.Admission.AgentPath,
 	}
 	if !reflect.DeepEqual(admission, wantAdmission) {
@@ -106,6 +123,8 @@ func (c decisionCase) run(t *testing.T) {
 	}
 	wantDecision := rego.Decision{
 		Violations: c.Want.Decision.Violations,
+		Exempt:     c.Want.Decision.Exempt,
+		Warnings:   c.Want.Decision.Warnings,
 		AgentPath:  c.Want.Decision.AgentPath,
 		Selectors:  c.Want.Decision.Selectors,
 	}

@@ -4,7 +4,8 @@
 // Start reading at New, which parses, compiles and type-checks a policy and
 // takes away the built-ins that would make it depend on more than its input.
 // Then at Engine.Admit and Engine.Decide, the two questions of an attestation,
-// and at decision.go for what an answer must look like.
+// at decision.go for what an answer must look like, and at enforcement.go for how
+// operators turn rules down.
 //
 // An Engine never changes. To reload a policy, make another Engine and swap it
 // for the old one when New succeeded.

@@ -117,7 +117,7 @@ func (e *encoder) mapping(v reflect.Value, depth int) (ast.Value, error) {
 		return ast.NullValue, nil
 	}
 	terms := make([]ast.Term, 2*v.Len())
-	pairs := make([][2]*ast.Term, 0, v.Len())
+	pairs := make([][2]*ast.Term, 0, usualPairs)
 	entryKey := reflect.New(v.Type().Key()).Elem() // reused: a copy for each entry would be an allocation
 	entryValue := reflect.New(v.Type().Elem()).Elem()
 	for entry := v.MapRange(); entry.Next(); {
@@ -145,7 +145,7 @@ func (e *encoder) structure(v reflect.Value, depth int) (ast.Value, error) {
 		return nil, err
 	}
 	terms := make([]ast.Term, len(plan.fields))
-	pairs := make([][2]*ast.Term, 0, len(plan.fields))
+	pairs := make([][2]*ast.Term, 0, usualPairs)
 	for _, field := range plan.fields {
 		member := v.Field(field.index)
 		if field.omits(member) {
@@ -161,6 +161,10 @@ func (e *encoder) structure(v reflect.Value, depth int) (ast.Value, error) {
 	}
 	return ast.NewObject(pairs...), nil
 }
+
+// usualPairs is how many pairs objects have room for on the stack; others need an
+// allocation more.
+const usualPairs = 32
 
 // slab makes n terms in one piece, and the pointers to them.
 func slab(n int) ([]ast.Term, []*ast.Term) {

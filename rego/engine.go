@@ -32,7 +32,8 @@ type Options struct {
 	Policy fs.FS
 
 	// Config becomes data.gatehouse.config. It must be writable as JSON, and must
-	// not hold secrets.
+	// not hold secrets. The engine itself reads one key: the object enforcement
+	// has "deny", "warn" or "off" for rules by name.
 	Config map[string]any
 
 	// Timeout bounds one evaluation. Zero means one second.
@@ -46,6 +47,8 @@ type Engine struct {
 	timeout   time.Duration
 	revision  string
 	encoder   encoder
+	rules     []Rule
+	enforced  enforcement
 	admission oparego.PreparedEvalQuery
 	decision  oparego.PreparedEvalQuery
 }
@@ -58,9 +61,10 @@ var pluginPattern = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
 //  2. compile modules and tests, strictly, with the restricted set of built-ins,
 //     and check their types against the schemas;
 //  3. check that the package has both entrypoints and declares its schemas;
-//  4. prepare both queries over the modules, the tests left out.
+//  4. check that the enforcement configured is of rules that there are;
+//  5. prepare both queries over the modules, the tests left out.
 //
-// Each of the first three steps reports all its problems, as an error that joins
+// Each of the first four steps reports all its problems, as an error that joins
 // one for each, with its file and line.
 func New(ctx context.Context, opts Options) (*Engine, error) {
 	engine, err := newEngine(ctx, opts)
@@ -96,10 +100,17 @@ func newEngine(ctx context.Context, opts Options) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
+	rules, complete := scanRules(packageRef(opts.Plugin), src.modules)
+	enforced, err := newEnforcement(config, rules, complete)
+	if err != nil {
+		return nil, err
+	}
 	engine := &Engine{
 		plugin:   opts.Plugin,
 		timeout:  opts.Timeout,
 		revision: revision(opts.Plugin, src.files, configJSON),
+		rules:    rules,
+		enforced: enforced,
 	}
 	if engine.timeout == 0 {
 		engine.timeout = defaultTimeout
@@ -149,16 +160,14 @@ func prepare(ctx context.Context, plugin, entrypoint string, compiler *ast.Compi
 // same content.
 func (e *Engine) Revision() string { return e.revision }
 
-// Admit asks what shows in the signed evidence already.
+// Admit asks what shows in the signed evidence already. While the agent path
+// needs facts it is undefined; with them in the input, Admit is asked again.
 func (e *Engine) Admit(ctx context.Context, in Input) (Admission, error) {
-	if in.Facts != nil || in.FactsStatus != nil {
-		return Admission{}, errors.New("rego: admission was given facts")
-	}
 	value, err := e.ask(ctx, admission, &e.admission, in)
 	if err != nil {
 		return Admission{}, err
 	}
-	answer, err := decodeAdmission(value, guard{e.plugin, in.TrustDomain})
+	answer, err := decodeAdmission(value, guard{e.plugin, in.TrustDomain}, e.enforced)
 	if err != nil {
 		return Admission{}, e.failed(admission, err)
 	}
@@ -177,7 +186,7 @@ func (e *Engine) Decide(ctx context.Context, in Input) (Decision, error) {
 	if err != nil {
 		return Decision{}, err
 	}
-	answer, err := decodeDecision(value, guard{e.plugin, in.TrustDomain})
+	answer, err := decodeDecision(value, guard{e.plugin, in.TrustDomain}, e.enforced)
 	if err != nil {
 		return Decision{}, e.failed(decision, err)
 	}

@@ -38,11 +38,26 @@ type goodEvidence struct {
 }
 
 type goodInstance struct {
-	ID             string            `json:"id"`
-	State          string            `json:"state"`
-	LaunchTime     time.Time         `json:"launch_time"`
-	Tags           map[string]string `json:"tags,omitempty"`
-	SecurityGroups []securityGroup   `json:"security_groups,omitempty"`
+	ID                string             `json:"id"`
+	State             string             `json:"state"`
+	LaunchTime        time.Time          `json:"launch_time"`
+	Tags              map[string]string  `json:"tags,omitempty"`
+	SecurityGroups    []securityGroup    `json:"security_groups,omitempty"`
+	NetworkInterfaces []networkInterface `json:"network_interfaces"`
+	RootDeviceName    string             `json:"root_device_name"`
+	RootDeviceType    string             `json:"root_device_type"`
+	BlockDevices      []blockDevice      `json:"block_devices"`
+}
+
+type networkInterface struct {
+	ID          string    `json:"id"`
+	DeviceIndex int32     `json:"device_index"`
+	AttachTime  time.Time `json:"attach_time"`
+}
+
+type blockDevice struct {
+	DeviceName string    `json:"device_name"`
+	AttachTime time.Time `json:"attach_time"`
 }
 
 type securityGroup struct {
@@ -76,16 +91,28 @@ func admissionInput() rego.Input {
 	}
 }
 
+// inState is the instance of admissionInput.
+func inState(state string) goodInstance {
+	launched := noon.Add(-time.Hour)
+	return goodInstance{
+		ID:                "i-0123456789abcdef0",
+		State:             state,
+		LaunchTime:        launched,
+		NetworkInterfaces: []networkInterface{{ID: "eni-1", AttachTime: launched}},
+		RootDeviceName:    "/dev/xvda",
+		RootDeviceType:    "ebs",
+		BlockDevices:      []blockDevice{{DeviceName: "/dev/xvda", AttachTime: launched.Add(time.Second)}},
+	}
+}
+
 // decisionInput is an input that the baseline lets in.
 func decisionInput() rego.Input {
+	instance := inState("running")
+	instance.Tags = map[string]string{"Name": "blog"}
+	instance.SecurityGroups = []securityGroup{{ID: "sg-1", Name: "web"}}
 	in := admissionInput()
-	in.Facts = map[string]any{"instance": goodInstance{
-		ID:             "i-0123456789abcdef0",
-		State:          "running",
-		LaunchTime:     noon.Add(-time.Hour),
-		Tags:           map[string]string{"Name": "blog"},
-		SecurityGroups: []securityGroup{{ID: "sg-1", Name: "web"}},
-	}}
+	in.Facts = map[string]any{"instance": instance}
+	in.FactsStatus = map[string]string{"instance_profile": "absent"}
 	in.Tofu = &rego.Tofu{}
 	return in
 }
@@ -141,7 +168,7 @@ func TestAdmitGoodInstance(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := rego.Admission{Required: []string{"instance"}, AgentPath: goodPath}
+	want := rego.Admission{Required: []string{"instance", "instance_profile"}, AgentPath: goodPath}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
@@ -200,9 +227,41 @@ func TestInputIsRefused(t *testing.T) {
 	}
 }
 
-func TestAdmitRefusesFacts(t *testing.T) {
-	_, err := newEngine(t, baselineOptions()).Admit(t.Context(), decisionInput())
-	if err == nil || err.Error() != "rego: admission was given facts" {
+// Where the agent path needs facts, admission gives none, and is asked again.
+func TestAdmitWithFacts(t *testing.T) {
+	opts := baselineOptions()
+	opts.Config = map[string]any{"partition": "aws", "agent_path_template": "/{{ .PluginName }}/{{ .Tags.Name }}/{{ .InstanceID }}"}
+	engine := newEngine(t, opts)
+	want := rego.Admission{Required: []string{"instance", "instance_profile"}}
+	got, err := engine.Admit(t.Context(), admissionInput())
+	if err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("without facts: got %+v, %v, want %+v", got, err, want)
+	}
+
+	in := decisionInput()
+	in.Tofu = nil
+	in.TemplatedAgentPath = "/spire/agent/aws_iid/blog/i-0123456789abcdef0"
+	want.AgentPath = in.TemplatedAgentPath
+	got, err = engine.Admit(t.Context(), in)
+	if err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("with facts: got %+v, %v, want %+v", got, err, want)
+	}
+
+	in.Tofu = &rego.Tofu{}
+	decision, err := engine.Decide(t.Context(), in)
+	if err != nil || decision.AgentPath != want.AgentPath {
+		t.Errorf("got %+v, %v", decision, err)
+	}
+}
+
+// A template has no way out of the plugin's namespace.
+func TestTemplatedPathIsGuarded(t *testing.T) {
+	opts := baselineOptions()
+	opts.Config = map[string]any{"partition": "aws", "agent_path_template": "x"}
+	in := admissionInput()
+	in.TemplatedAgentPath = "/spire/agent/aws_iidx/i-0123456789abcdef0"
+	_, err := newEngine(t, opts).Admit(t.Context(), in)
+	if err == nil || !strings.Contains(err.Error(), "is not below /spire/agent/aws_iid/") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -213,7 +272,7 @@ func TestExempt(t *testing.T) {
 		"gatehouse/aws_iid/exceptions.rego": "package gatehouse.aws_iid\n\nexempt contains \"instance_state\" if input.evidence.account_id == \"123456789012\"\n",
 	}))
 	in := decisionInput()
-	in.Facts["instance"] = goodInstance{ID: "i-0123456789abcdef0", State: "stopped"}
+	in.Facts["instance"] = inState("stopped")
 	got, err := engine.Decide(t.Context(), in)
 	if err != nil {
 		t.Fatal(err)

@@ -31,7 +31,7 @@ func Example() {
 	fmt.Println("denied by the document:", admission.Denials())
 	fmt.Println("facts to gather:", admission.Required)
 
-	input.Facts = map[string]any{"instance": goodInstance{ID: "i-0123456789abcdef0", State: "stopped"}}
+	input.Facts = map[string]any{"instance": inState("stopped")}
 	input.Tofu = &rego.Tofu{Attested: false, Claimed: false}
 	decision, err := engine.Decide(ctx, input)
 	if err != nil {
@@ -44,6 +44,6 @@ func Example() {
 
 	// Output:
 	// denied by the document: []
-	// facts to gather: [instance]
+	// facts to gather: [instance instance_profile]
 	// instance_state: instance i-0123456789abcdef0 is stopped, not pending or running
 }

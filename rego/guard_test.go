@@ -83,7 +83,7 @@ func reason(rule, msg string) string {
 }
 
 func TestDecodeAdmission(t *testing.T) {
-	got, err := decodeAdmission(rendered(goodAdmission()), testGuard)
+	got, err := decodeAdmission(rendered(goodAdmission()), testGuard, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -94,7 +94,7 @@ func TestDecodeAdmission(t *testing.T) {
 }
 
 func TestDecodeDecision(t *testing.T) {
-	got, err := decodeDecision(rendered(goodDecision()), testGuard)
+	got, err := decodeDecision(rendered(goodDecision()), testGuard, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -126,7 +126,7 @@ func TestGuardPasses(t *testing.T) {
 		"deeper path":       {"agent_path": `"/spire/agent/aws_iid/a/b-c/D_1.2"`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, err := decodeDecision(c.of(goodDecision()), testGuard)
+			got, err := decodeDecision(c.of(goodDecision()), testGuard, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -195,7 +195,7 @@ func TestGuardRefusesDecision(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			got, err := decodeDecision(tt.change.of(goodDecision()), testGuard)
+			got, err := decodeDecision(tt.change.of(goodDecision()), testGuard, nil)
 			if err == nil || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("got %v, want %s", err, tt.want)
 			}
@@ -225,7 +225,7 @@ func TestGuardRefusesAdmission(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			got, err := decodeAdmission(tt.change.of(goodAdmission()), testGuard)
+			got, err := decodeAdmission(tt.change.of(goodAdmission()), testGuard, nil)
 			if err == nil || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("got %v, want %s", err, tt.want)
 			}
@@ -235,14 +235,14 @@ func TestGuardRefusesAdmission(t *testing.T) {
 		})
 	}
 	for _, answer := range []string{`"x"`, `[]`, `null`, `true`, `set()`} {
-		if _, err := decodeAdmission(ast.MustParseTerm(answer).Value, testGuard); err == nil {
+		if _, err := decodeAdmission(ast.MustParseTerm(answer).Value, testGuard, nil); err == nil {
 			t.Errorf("%s passes as an answer", answer)
 		}
 	}
 }
 
 func TestAdmissionWithoutPath(t *testing.T) {
-	got, err := decodeAdmission(change{"agent_path": ""}.of(goodAdmission()), testGuard)
+	got, err := decodeAdmission(change{"agent_path": ""}.of(goodAdmission()), testGuard, nil)
 	want := Admission{Required: []string{"a", "b"}, Optional: []string{"c"}}
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, %v, want %+v", got, err, want)
@@ -259,7 +259,7 @@ func TestDenialNeedsNoPath(t *testing.T) {
 		"bad selector": {"violations": deny, "agent_path": "", "selectors": `{1, ""}`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, err := decodeDecision(c.of(goodDecision()), testGuard)
+			got, err := decodeDecision(c.of(goodDecision()), testGuard, nil)
 			whole := Decision{Violations: want, Exempt: []string{"x"}, Warnings: []Violation{{"w", "careful"}}}
 			if err != nil || !reflect.DeepEqual(got, whole) {
 				t.Errorf("got %+v, %v, want %+v", got, err, whole)
@@ -269,7 +269,7 @@ func TestDenialNeedsNoPath(t *testing.T) {
 			}
 		})
 	}
-	admission, err := decodeAdmission(change{"violations": deny, "agent_path": `"/x"`}.of(goodAdmission()), testGuard)
+	admission, err := decodeAdmission(change{"violations": deny, "agent_path": `"/x"`}.of(goodAdmission()), testGuard, nil)
 	if err != nil || admission.AgentPath != "" || !reflect.DeepEqual(admission.Denials(), want) {
 		t.Errorf("got %+v, %v", admission, err)
 	}
@@ -278,7 +278,7 @@ func TestDenialNeedsNoPath(t *testing.T) {
 func TestDenialsAreSorted(t *testing.T) {
 	got, err := decodeDecision(change{
 		"violations": `{{"rule": "b", "msg": "1"}, {"rule": "a", "msg": "2"}, {"rule": "a", "msg": "1"}, {"rule": "x", "msg": "exempt"}}`,
-	}.of(goodDecision()), testGuard)
+	}.of(goodDecision()), testGuard, nil)
 	want := []Violation{{"a", "1"}, {"a", "2"}, {"b", "1"}}
 	if err != nil || !reflect.DeepEqual(got.Denials(), want) {
 		t.Errorf("got %v, %v, want %v", got.Denials(), err, want)

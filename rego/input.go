@@ -28,12 +28,13 @@ type Input struct {
 	// Evidence is what the authority signed: a struct with JSON tags.
 	Evidence any
 
-	// TemplatedAgentPath is the agent path that the configured template gives;
-	// empty where none is configured, or while it needs facts.
+	// TemplatedAgentPath is the path that the configured template renders; empty
+	// without a template, and while it needs facts.
 	TemplatedAgentPath string
 
 	// Facts are the known facts, and FactsStatus says of others why they are not
-	// there. Both are nil at admission, and only there.
+	// there. Both are nil at admission, unless it is asked again because the agent
+	// path needs facts.
 	Facts       map[string]any
 	FactsStatus map[string]string
 
@@ -52,17 +53,15 @@ type Tofu struct {
 
 // document is the input as policies see it: policies/schemas describes it.
 type document struct {
-	Plugin      string    `json:"plugin"`
-	TrustDomain string    `json:"trust_domain"`
-	Time        time.Time `json:"time"`
-	Peer        *peer     `json:"peer,omitempty"`
-	Evidence    any       `json:"evidence"`
-
-	TemplatedAgentPath string `json:"templated_agent_path,omitempty"`
-
-	Facts       map[string]any    `json:"facts,omitzero"`
-	FactsStatus map[string]string `json:"facts_status,omitzero"`
-	Tofu        *Tofu             `json:"tofu,omitempty"`
+	Plugin             string            `json:"plugin"`
+	TrustDomain        string            `json:"trust_domain"`
+	Time               time.Time         `json:"time"`
+	Peer               *peer             `json:"peer,omitempty"`
+	Evidence           any               `json:"evidence"`
+	TemplatedAgentPath string            `json:"templated_agent_path,omitempty"`
+	Facts              map[string]any    `json:"facts,omitzero"`
+	FactsStatus        map[string]string `json:"facts_status,omitzero"`
+	Tofu               *Tofu             `json:"tofu,omitempty"`
 }
 
 type peer struct {
@@ -75,16 +74,14 @@ func (in Input) Document() any { return in.document() }
 
 func (in Input) document() document {
 	doc := document{
-		Plugin:      in.Plugin,
-		TrustDomain: in.TrustDomain,
-		Time:        in.Time.UTC(),
-		Evidence:    in.Evidence,
-
+		Plugin:             in.Plugin,
+		TrustDomain:        in.TrustDomain,
+		Time:               in.Time.UTC(),
+		Evidence:           in.Evidence,
 		TemplatedAgentPath: in.TemplatedAgentPath,
-
-		Facts:       in.Facts,
-		FactsStatus: in.FactsStatus,
-		Tofu:        in.Tofu,
+		Facts:              in.Facts,
+		FactsStatus:        in.FactsStatus,
+		Tofu:               in.Tofu,
 	}
 	if in.PeerIP.IsValid() {
 		doc.Peer = &peer{IP: in.PeerIP.Unmap().String()}

@@ -159,12 +159,12 @@ required_fact contains "x" if false
 
 func TestLoadRefusesOptions(t *testing.T) {
 	for want, change := range map[string]func(*rego.Options){
-		"plugin name":                 func(o *rego.Options) { o.Plugin = "aws-iid" },
-		"package gatehouse.azure_msi": func(o *rego.Options) { o.Plugin = "azure_msi" },
-		"there is no policy":          func(o *rego.Options) { o.Policy = nil },
-		"timeout -1s is negative":     func(o *rego.Options) { o.Timeout = -1e9 },
-		"configuration: json":         func(o *rego.Options) { o.Config = map[string]any{"x": func() {}} },
-		"has no rule admission":       func(o *rego.Options) { o.Policy = fstest.MapFS{} },
+		"plugin name":               func(o *rego.Options) { o.Plugin = "aws-iid" },
+		"package gatehouse.gcp_iit": func(o *rego.Options) { o.Plugin = "gcp_iit" },
+		"there is no policy":        func(o *rego.Options) { o.Policy = nil },
+		"timeout -1s is negative":   func(o *rego.Options) { o.Timeout = -1e9 },
+		"configuration: json":       func(o *rego.Options) { o.Config = map[string]any{"x": func() {}} },
+		"has no rule admission":     func(o *rego.Options) { o.Policy = fstest.MapFS{} },
 		"is larger than 4194304 bytes": func(o *rego.Options) {
 			o.Policy = fstest.MapFS{"x.rego": {Data: bytes.Repeat([]byte("#"), 4<<20+1)}}
 		},
@@ -252,7 +252,10 @@ func TestReplacedRule(t *testing.T) {
 
 // Each rule's file may be emptied: the sets are declared elsewhere.
 func TestEmptiedRules(t *testing.T) {
-	for _, name := range []string{"signature_strength", "partition", "instance_state", "tofu", "selectors"} {
+	for _, name := range []string{
+		"account", "block_device", "eks_cluster", "instance_profile", "instance_state", "organization",
+		"partition", "selectors", "signature_strength", "tofu",
+	} {
 		opts := overlayOptions(t, map[string]string{"gatehouse/aws_iid/" + name + ".rego": "package gatehouse.aws_iid\n"})
 		got, err := newEngine(t, opts).Decide(t.Context(), decisionInput())
 		if err != nil || got.Denials() != nil {

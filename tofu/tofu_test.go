@@ -5,8 +5,8 @@ import (
 	"errors"
 	"testing"
 
-	"github.com/spire-gatehouse/gatehouse/tofu"
 	agentstorev1 "github.com/spiffe/spire-plugin-sdk/proto/spire/hostservice/server/agentstore/v1"
+	"github.com/spire-gatehouse/gatehouse/tofu"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"

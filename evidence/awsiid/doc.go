@@ -5,6 +5,7 @@
 // their order. The files follow the way of a payload:
 //
 //	limits.go        all bounds, in one place
+//	collector.go     what a collector is made of
 //	payload.go       what the agent sends
 //	document.go      AWS's document: fields, formats, consistency
 //	region.go        regions, zones, partitions
@@ -14,9 +15,16 @@
 //	certificates.go  the pinned certificates, embedded and an operator's
 //	verify.go        all of these in order, and the evidence that comes out
 //	gather.go        facts asked for by name
-//	client.go        EC2's answer, checked
 //	facts.go         the facts as policy sees them
-//	clients.go       AWS clients, one for each partition, account and region
+//	instance.go      instance: EC2's answer, checked
+//	profile.go       instance_profile
+//	organization.go  organization: from Organizations or, accountlist.go, a file
+//	eks.go           eks, from what cluster.go lists of one cluster
+//	convert*.go      AWS's structures, in which anything may be nil, made facts
+//	clients.go       what of AWS is called
+//	session.go       clients of the AWS SDK, one set for each scope
+//	roles.go         whose credentials they have
+//	attempts.go      why a call that ran out of time was retried
 //
 // # What this evidence does not prove
 //
@@ -27,6 +35,9 @@
 //
 // Tags, roles and security groups are not in it. They are facts, as fresh and as
 // true as EC2's answer.
+//
+// Only managed node groups make a node one of an EKS cluster: self-managed nodes
+// and Karpenter's are in none.
 //
 // RSA-1024 signatures are within reach of a rich attacker, and AWS uses one such
 // key in 17 regions. [Claims] says which kind was used, for policy to judge.

@@ -72,3 +72,59 @@ type MetadataOptions struct {
 	HTTPEndpoint            string `json:"http_endpoint,omitempty"`
 	HTTPPutResponseHopLimit *int32 `json:"http_put_response_hop_limit,omitempty"`
 }
+
+// InstanceProfile is the fact "instance_profile": what iam:GetInstanceProfile says
+// about the profile of the instance.
+type InstanceProfile struct {
+	ARN  string `json:"arn"`
+	Name string `json:"name"`
+
+	// Roles is there even if it is empty.
+	Roles []Role `json:"roles"`
+}
+
+// A Role is one of an instance profile.
+type Role struct {
+	ARN  string `json:"arn,omitempty"`
+	Name string `json:"name,omitempty"`
+}
+
+// Organization is the fact "organization": what is known of the node's account as
+// a member of the organization.
+type Organization struct {
+	AccountID string `json:"account_id"`
+
+	// State and Status are what Organizations says, each left out when it isn't
+	// said. AWS announced that it would stop saying Status on 2026-09-09.
+	State  string `json:"state,omitempty"`
+	Status string `json:"status,omitempty"`
+
+	// Source says who knows: with SourceFile, nothing but the ID is known.
+	Source string `json:"source"`
+
+	ManagementAccountID string    `json:"management_account_id,omitempty"`
+	Name                string    `json:"name,omitempty"`
+	JoinedTime          time.Time `json:"joined_time,omitzero"`
+
+	// Paths say where in the organization the account is.
+	Paths []string `json:"paths,omitempty"`
+}
+
+// The sources of Organization.
+const (
+	SourceOrganizations = "organizations"
+	SourceFile          = "file"
+)
+
+// ClusterMembership is the fact "eks": which of the configured clusters hold the
+// instance. It is known even if none does.
+type ClusterMembership struct {
+	Clusters []EKSCluster `json:"clusters"`
+}
+
+// An EKSCluster is one that holds the instance, and how.
+type EKSCluster struct {
+	Name             string `json:"name"`
+	NodeGroup        string `json:"node_group"`
+	AutoScalingGroup string `json:"auto_scaling_group"`
+}

@@ -16,11 +16,14 @@ import (
 
 	"github.com/spire-gatehouse/gatehouse/evidence"
 	"github.com/spire-gatehouse/gatehouse/evidence/awsiid"
+	"github.com/spire-gatehouse/gatehouse/internal/schematest"
 	authority "github.com/spire-gatehouse/gatehouse/internal/testauthority/awsiid"
 )
 
 // fakeEC2 answers every DescribeInstances alike. It is its own Clients.
 type fakeEC2 struct {
+	awsiid.Clients // nil: nothing else is asked
+
 	out    *ec2.DescribeInstancesOutput
 	err    error
 	before func(context.Context)
@@ -115,6 +118,7 @@ func TestGatherInstance(t *testing.T) {
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
 	}
+	schematest.Fact(t, "aws_iid", "instance", got["instance"].Value)
 	if want := []awsiid.Scope{{Partition: "aws", AccountID: "123456789012", Region: "us-east-1"}}; !reflect.DeepEqual(fake.scopes, want) {
 		t.Errorf("asked for clients of %v, want %v", fake.scopes, want)
 	}
@@ -241,7 +245,7 @@ func pointersIn(value reflect.Value) []reflect.Value {
 }
 
 func TestGatherNames(t *testing.T) {
-	if got, want := embedded(t).FactNames(), []string{"instance"}; !reflect.DeepEqual(got, want) {
+	if got, want := embedded(t).FactNames(), []string{"eks", "instance", "instance_profile", "organization"}; !reflect.DeepEqual(got, want) {
 		t.Errorf("facts %v, want %v", got, want)
 	}
 	got := attested(t, &fakeEC2{out: answer()}).Gather(context.Background(), []string{"weather", "instance", "instance"})
@@ -253,7 +257,7 @@ func TestGatherNames(t *testing.T) {
 		t.Errorf("asked for nothing, got %v", got)
 	}
 	got = attested(t, nil).Gather(context.Background(), []string{"instance"})
-	sameFacts(t, got, map[string]evidence.Fact{"instance": evidence.Failed(errors.New("awsiid: fact instance: no AWS clients are configured"))})
+	sameFacts(t, got, map[string]evidence.Fact{"instance": evidence.Failed(errors.New("awsiid: ec2:DescribeInstances of i-0b22a22eec53b9321 in account 123456789012, region us-east-1: no AWS clients are configured"))})
 }
 
 // A client that doesn't heed its context holds nobody up.

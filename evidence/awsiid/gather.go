@@ -4,15 +4,35 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 
 	"github.com/spire-gatehouse/gatehouse/evidence"
 )
 
-// factInstance is the name of the fact that Instance is.
-const factInstance = "instance"
+// The names of the facts.
+const (
+	factEKS             = "eks"
+	factInstance        = "instance"
+	factInstanceProfile = "instance_profile"
+	factOrganization    = "organization"
+)
 
 // FactNames lists the facts that can be gathered.
-func (c *Collector) FactNames() []string { return []string{factInstance} }
+func (c *Collector) FactNames() []string {
+	return []string{factEKS, factInstance, factInstanceProfile, factOrganization}
+}
+
+// errAbsent: AWS was asked, and there is none.
+var errAbsent = errors.New("absent")
+
+// A gathering is one call of Gather.
+type gathering struct {
+	*Evidence
+
+	// instance gets the instance for all facts that need it, at once or after
+	// another asked.
+	instance func() (Instance, error)
+}
 
 // Gather collects facts by name, all at once.
 func (e *Evidence) Gather(ctx context.Context, names []string) map[string]evidence.Fact {
@@ -20,6 +40,9 @@ func (e *Evidence) Gather(ctx context.Context, names []string) map[string]eviden
 		name string
 		fact evidence.Fact
 	}
+	ctx, attempts := withAttempts(ctx)
+	g := &gathering{Evidence: e}
+	g.instance = sync.OnceValues(func() (Instance, error) { return e.findInstance(ctx) })
 	facts := make(map[string]evidence.Fact, len(names))
 	// With room for all, so that a late answer keeps no goroutine waiting.
 	answers := make(chan answer, len(names))
@@ -30,16 +53,20 @@ func (e *Evidence) Gather(ctx context.Context, names []string) map[string]eviden
 		}
 		facts[name] = evidence.Fact{}
 		pending++
-		go func() { answers <- answer{name, e.gather(ctx, name)} }()
+		go func() { answers <- answer{name, g.gather(ctx, name)} }()
 	}
 	for ; pending > 0; pending-- {
 		select {
 		case a := <-answers:
+			if a.fact.Status == evidence.StatusError && ctx.Err() != nil {
+				a.fact.Err = attempts.explain(a.fact.Err)
+			}
 			facts[a.name] = a.fact
 		case <-ctx.Done():
 			for name, fact := range facts {
 				if fact.Status == "" {
-					facts[name] = evidence.Failed(fmt.Errorf("awsiid: fact %s: no answer in time: %w", name, context.Cause(ctx)))
+					err := fmt.Errorf("awsiid: fact %s: no answer in time: %w", name, context.Cause(ctx))
+					facts[name] = evidence.Failed(attempts.explain(err))
 				}
 			}
 			return facts
@@ -50,21 +77,31 @@ func (e *Evidence) Gather(ctx context.Context, names []string) map[string]eviden
 
 // gather collects one fact. A panic, in this package or in a client, becomes an
 // error: it would otherwise end the whole plugin.
-func (e *Evidence) gather(ctx context.Context, name string) (fact evidence.Fact) {
+func (g *gathering) gather(ctx context.Context, name string) (fact evidence.Fact) {
 	defer func() {
 		if r := recover(); r != nil {
 			fact = evidence.Failed(fmt.Errorf("awsiid: fact %s: panic: %v", name, r))
 		}
 	}()
-	if e.clients == nil {
-		return evidence.Failed(fmt.Errorf("awsiid: fact %s: %w", name, errNoClients))
-	}
+	var value any
+	var err error
 	switch name {
+	case factEKS:
+		value, err = g.eks(ctx)
 	case factInstance:
-		return e.instance(ctx)
+		value, err = g.instance()
+	case factInstanceProfile:
+		value, err = g.instanceProfile(ctx)
+	case factOrganization:
+		value, err = g.organization(ctx)
 	default:
 		return evidence.Failed(fmt.Errorf("awsiid: no fact is named %.64q", name))
 	}
+	switch {
+	case errors.Is(err, errAbsent):
+		return evidence.Absent()
+	case err != nil:
+		return evidence.Failed(fmt.Errorf("awsiid: %w", err))
+	}
+	return evidence.Known(value)
 }
-
-var errNoClients = errors.New("no AWS clients are configured")

@@ -43,6 +43,22 @@ func authorities(t testing.TB) (ours, other *authority.Authority) {
 // those of their regions.
 func trusting(t testing.TB, clients awsiid.Clients, trusted ...*authority.Authority) *awsiid.Collector {
 	t.Helper()
+	return collecting(t, awsiid.Options{Clients: clients, Now: func() time.Time { return now }}, trusted...)
+}
+
+// collecting returns such a collector with options of its own.
+func collecting(t testing.TB, options awsiid.Options, trusted ...*authority.Authority) *awsiid.Collector {
+	t.Helper()
+	options.Certificates = certificatesOf(t, trusted...)
+	collector, err := awsiid.New(options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return collector
+}
+
+func certificatesOf(t testing.TB, trusted ...*authority.Authority) *awsiid.Certificates {
+	t.Helper()
 	dir := t.TempDir()
 	for _, a := range trusted {
 		if err := a.WriteCertificates(dir); err != nil {
@@ -53,15 +69,7 @@ func trusting(t testing.TB, clients awsiid.Clients, trusted ...*authority.Author
 	if err != nil {
 		t.Fatal(err)
 	}
-	collector, err := awsiid.New(awsiid.Options{
-		Certificates: certificates,
-		Clients:      clients,
-		Now:          func() time.Time { return now },
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return collector
+	return certificates
 }
 
 // A wire is a payload in parts, with the envelope out of its base64.

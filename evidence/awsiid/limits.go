@@ -43,5 +43,56 @@ const (
 	maxFactString        = 1024
 )
 
-// maxClients bounds how many clients SDKClients keeps.
-const maxClients = 1024
+// Bounds on what other AWS services answer, again well above their quotas.
+const (
+	maxRoles         = 16 // of an instance profile; IAM allows one
+	maxAccounts      = 50_000
+	maxPaths         = 64      // of an account in its organization
+	maxAccountList   = 1 << 20 // bytes of an account list file
+	maxNodeGroups    = 1_000   // of a cluster
+	maxScalingGroups = 2_000   // of a cluster
+	maxNodes         = 100_000 // of a cluster
+	maxPages         = 5_000   // of one list; a page may be empty
+	maxClusters      = 100     // configured ones
+	maxAnswer        = 32 << 20
+)
+
+// groupsPerCall is how many Auto Scaling groups one call may name.
+const groupsPerCall = 50
+
+// Bounds on calls. Lists are loaded for all who wait for them, and so may take
+// longer than one attestation.
+const (
+	attemptTimeout      = 30 * time.Second // of one HTTP request
+	profileLoadTimeout  = 30 * time.Second
+	clusterLoadTimeout  = time.Minute
+	accountsLoadTimeout = 5 * time.Minute
+
+	// maxConcurrentClusters are loaded for one fact at a time, each with as many
+	// as maxConcurrentCalls.
+	maxConcurrentClusters = 4
+	maxConcurrentCalls    = 4
+)
+
+// Lifetimes of cached answers. None is used any longer, even if AWS is down. That
+// something isn't there is said only by an answer no older than recheck.
+const (
+	profileLifetime = time.Minute
+	clusterLifetime = 30 * time.Second
+	recheck         = 10 * time.Second
+)
+
+// How many of these are kept. The least recently used goes first.
+const (
+	maxClients     = 1024
+	maxCredentials = 1024
+	maxProfiles    = 4096
+	maxMemberships = 512
+)
+
+// youngInstance is how long after its launch EC2, which is eventually consistent,
+// may not know an instance yet everywhere.
+const youngInstance = 5 * time.Minute
+
+// absentPauses come before EC2 is asked again for a young instance.
+func absentPauses() []time.Duration { return []time.Duration{2 * time.Second, 5 * time.Second} }

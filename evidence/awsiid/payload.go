@@ -1,6 +1,7 @@
 package awsiid
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -30,6 +31,10 @@ func parsePayload(data []byte) (payload, error) {
 	if err := strictjson.Unmarshal(data, &p, strictjson.Options{MaxDepth: 1}); err != nil {
 		return payload{}, fmt.Errorf("payload: %w", err)
 	}
+	var sent map[string]json.RawMessage
+	if err := json.Unmarshal(data, &sent); err != nil {
+		return payload{}, fmt.Errorf("payload: %w", err)
+	}
 	for _, field := range []struct {
 		key, value string
 		max        int
@@ -38,6 +43,9 @@ func parsePayload(data []byte) (payload, error) {
 		{"signature", p.Signature, maxSignatureText},
 		{"rsa2048", p.RSA2048, maxEnvelopeText},
 	} {
+		if string(sent[field.key]) == "null" {
+			return payload{}, fmt.Errorf("payload: %s is null, which an agent never sends", field.key)
+		}
 		if len(field.value) > field.max {
 			return payload{}, fmt.Errorf("payload: %s of %d bytes is over %d", field.key, len(field.value), field.max)
 		}

@@ -4,52 +4,10 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
-	"time"
 
 	"github.com/spire-gatehouse/gatehouse/evidence"
 )
-
-// Options are what a Collector is made of.
-type Options struct {
-	// Certificates may sign documents. Nil means those that are embedded.
-	Certificates *Certificates
-
-	// Clients reach AWS for facts. Nil means that facts can't be gathered, as
-	// when documents are verified offline.
-	Clients Clients
-
-	// Now is asked for the time at each verification. Nil means time.Now.
-	Now func() time.Time
-}
-
-// A Collector verifies instance identity documents.
-type Collector struct {
-	certificates *Certificates
-	clients      Clients
-	now          func() time.Time
-}
-
-var _ evidence.Collector = (*Collector)(nil)
-
-// New returns a Collector.
-func New(options Options) (*Collector, error) {
-	c := &Collector{certificates: options.Certificates, clients: options.Clients, now: options.Now}
-	if c.certificates == nil {
-		var err error
-		if c.certificates, err = EmbeddedCertificates(); err != nil {
-			return nil, err
-		}
-	}
-	if len(c.certificates.regions) == 0 {
-		return nil, errors.New("awsiid: no certificates")
-	}
-	if c.now == nil {
-		c.now = time.Now
-	}
-	return c, nil
-}
 
 // Verify checks what an agent sent, in this order, and calls no one:
 //
@@ -90,14 +48,15 @@ func (c *Collector) Verify(_ context.Context, data []byte) (evidence.Evidence, e
 	claims.SignatureKind = kind
 	claims.CertificateSHA256 = sha256Hex(certificate.Raw)
 	claims.DocumentSHA256 = sha256Hex([]byte(p.Document))
-	return &Evidence{claims: claims, clients: c.clients}, nil
+	return &Evidence{claims: claims, collector: c, scope: c.scopeOf(claims)}, nil
 }
 
 // Evidence is a document that AWS signed. Only Verify makes one that says
 // anything.
 type Evidence struct {
-	claims  Claims
-	clients Clients
+	claims    Claims
+	collector *Collector
+	scope     Scope
 }
 
 var _ evidence.Evidence = (*Evidence)(nil)

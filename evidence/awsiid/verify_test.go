@@ -1,6 +1,7 @@
 package awsiid_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/asn1"
@@ -265,10 +266,23 @@ func TestVerifyRefusesAttacks(t *testing.T) {
 		"the signatures swapped":            {authority.Payload(mine.JSON(), mineRSA2048, mineRSA1024), "payload: signature of "},
 		"RSA-1024 signature with a byte":    {authority.Payload(mine.JSON(), append(mineRSA1024[:128:128], 0), nil), "rsa1024: crypto/rsa: verification error"},
 		"RSA-1024 signature of 2 KB":        {authority.Payload(mine.JSON(), make([]byte, 2048), nil), "payload: signature of "},
+		"no document, but null":             {[]byte(`{"document":null,"signature":"x"}`), "payload: document is null, which an agent never sends"},
+		"no signature, but null":            {nulled(t, authority.Payload(mine.JSON(), nil, mineRSA2048), "signature"), "payload: signature is null, which an agent never sends"},
+		"no RSA-2048, but null":             {nulled(t, authority.Payload(mine.JSON(), mineRSA1024, nil), "rsa2048"), "payload: rsa2048 is null, which an agent never sends"},
 		"escaped look-alike of the payload": {[]byte(`{"document":"{}","\u0064ocument":"{}"}`), `payload: key "document" appears twice`},
 	} {
 		t.Run(name, func(t *testing.T) { refused(t, collector, tc.payload, tc.want) })
 	}
+}
+
+// nulled puts null for an empty text.
+func nulled(t *testing.T, payload []byte, key string) []byte {
+	t.Helper()
+	changed := bytes.Replace(payload, []byte(`"`+key+`":""`), []byte(`"`+key+`": null `), 1)
+	if bytes.Equal(changed, payload) {
+		t.Fatalf("no empty %s in %s", key, payload)
+	}
+	return changed
 }
 
 // The certificates that Gatehouse embeds don't let the test authority in.

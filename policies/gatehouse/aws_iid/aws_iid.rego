@@ -60,43 +60,64 @@ decision := object.union(
 #   Objects of rule and msg. May read the evidence, the configuration, the peer,
 #   the time and input.tofu, never input.facts: it is asked before they are there.
 # scope: document
-admission_violation contains reason if some reason in _none
+admission_violation contains reason if {
+	input.plugin == ""
+	some reason in _none
+}
 
 # METADATA
 # title: Reasons to refuse, from facts
 # description: Objects of rule and msg. Asked once the facts have been gathered.
 # scope: document
-violation contains reason if some reason in _none
+violation contains reason if {
+	input.plugin == ""
+	some reason in _none
+}
 
 # METADATA
 # title: Exceptions
 # description: Names of rules that do not deny this node. Each use is logged and counted.
 # scope: document
-exempt contains rule if some rule in _none
+exempt contains rule if {
+	input.plugin == ""
+	some rule in _none
+}
 
 # METADATA
 # title: Facts that the decision rests on
 # description: Names of facts. If one of them can't be learned, nothing is decided.
 # scope: document
-required_fact contains name if some name in _none
+required_fact contains name if {
+	input.plugin == ""
+	some name in _none
+}
 
 # METADATA
 # title: Facts that are good to have
 # description: Names of facts. If one of them can't be learned, the decision is made without it.
 # scope: document
-optional_fact contains name if some name in _none
+optional_fact contains name if {
+	input.plugin == ""
+	some name in _none
+}
 
 # METADATA
 # title: Selectors
 # description: Selector values without the type prefix aws_iid, as SPIRE stores them.
 # scope: document
-selector contains value if some value in _none
+selector contains value if {
+	input.plugin == ""
+	some value in _none
+}
 
 # METADATA
 # title: Remarks
 # description: Objects of rule and msg that are logged and counted, and deny nothing.
 # scope: document
-warning contains reason if some reason in _none
+warning contains reason if {
+	input.plugin == ""
+	some reason in _none
+}
 
 # METADATA
 # title: May the agent attest again?
@@ -106,5 +127,6 @@ warning contains reason if some reason in _none
 # scope: document
 default can_reattest := false
 
-# What the sets above hold while no file adds to them.
+# What the sets above hold while no file adds to them. That no input has such a
+# plugin spares OPA, which looks at that first, a look at each of them.
 _none := set()

@@ -6,7 +6,7 @@ test_admission_of_a_good_instance if {
 	aws_iid.admission == {
 		"violations": set(),
 		"exempt": set(),
-		"facts": {"required": {"instance"}, "optional": set()},
+		"facts": {"required": {"instance", "instance_profile"}, "optional": set()},
 		"agent_path": path,
 	} with input as admission_input with data.gatehouse.config as config
 }
@@ -22,7 +22,7 @@ test_admission_without_an_agent_path if {
 	answer == {
 		"violations": set(),
 		"exempt": set(),
-		"facts": {"required": {"instance"}, "optional": set()},
+		"facts": {"required": {"instance", "instance_profile"}, "optional": set()},
 	}
 }
 
@@ -50,6 +50,7 @@ test_decision_on_a_good_instance if {
 test_decision_on_nothing if {
 	aws_iid.decision == {
 		"violations": {
+			{"rule": "block_device", "msg": "instance <undefined> has no network interface with device index 0"},
 			{"rule": "instance_state", "msg": "instance <undefined> is of unknown state, not pending or running"},
 			{"rule": "instance_state", "msg": "the document is of instance <undefined>, the facts are of <undefined>"},
 			{"rule": "partition", "msg": concat("", [
@@ -78,14 +79,14 @@ test_decision_repeats_admission if {
 # What is added to a set comes out under the answer's key for it.
 test_every_set_reaches_its_answer if {
 	added := {{"rule": "x", "msg": "y"}}
-	answer := {"admission": aws_iid.admission, "decision": aws_iid.decision} with input as {}
+	answer := {"admission": aws_iid.admission, "decision": aws_iid.decision} with input as {"plugin": ""}
 		with aws_iid._none as added
-	nothing := {"admission": aws_iid.admission, "decision": aws_iid.decision} with input as {}
+	nothing := {"admission": aws_iid.admission, "decision": aws_iid.decision} with input as {"plugin": ""}
 	answer == {
 		"admission": {
 			"violations": (nothing.admission.violations | added),
 			"exempt": added,
-			"facts": {"required": ({"instance"} | added), "optional": added},
+			"facts": {"required": ({"instance", "instance_profile"} | added), "optional": added},
 		},
 		"decision": {
 			"violations": (nothing.decision.violations | added),

@@ -33,8 +33,22 @@ instance := {
 	"private_ip": "10.0.0.209",
 	"tags": {"Name": "blog"},
 	"security_groups": [{"id": "sg-0123456789abcdef0", "name": "web"}],
-	"network_interfaces": [],
-	"block_devices": [],
+	"network_interfaces": [{
+		"id": "eni-0123456789abcdef0",
+		"device_index": 0,
+		"attach_time": "2026-01-02T03:00:00Z",
+		"status": "attached",
+		"private_ips": ["10.0.0.209"],
+	}],
+	"root_device_name": "/dev/xvda",
+	"root_device_type": "ebs",
+	"block_devices": [{
+		"device_name": "/dev/xvda",
+		"volume_id": "vol-0123456789abcdef0",
+		"attach_time": "2026-01-02T03:00:00Z",
+		"status": "attached",
+		"delete_on_termination": true,
+	}],
 }
 
 # What admission sees.
@@ -61,3 +75,6 @@ changed(doc, pointer, value) := json.patch(doc, [{"op": "add", "path": pointer, 
 
 # doc without the value at a JSON pointer.
 without(doc, pointer) := json.remove(doc, [pointer])
+
+# cfg with a rule enforced in a mode.
+enforced(cfg, rule, mode) := object.union(cfg, {"enforcement": {rule: mode}})

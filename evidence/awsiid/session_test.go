@@ -27,7 +27,7 @@ const deniedAnswer = `<?xml version="1.0" encoding="UTF-8"?>
 
 // sdkClients returns clients of the real SDK that talk to a server here, and to
 // nothing else.
-func sdkClients(t *testing.T, keys awsiid.Credentials, handler http.HandlerFunc) *awsiid.SDKClients {
+func sdkClients(t *testing.T, keys awsiid.Credentials, handler http.HandlerFunc, environment ...string) *awsiid.SDKClients {
 	t.Helper()
 	server := httptest.NewServer(handler)
 	t.Cleanup(server.Close)
@@ -37,6 +37,10 @@ func sdkClients(t *testing.T, keys awsiid.Credentials, handler http.HandlerFunc)
 		"AWS_CONFIG_FILE": none, "AWS_SHARED_CREDENTIALS_FILE": none, "AWS_PROFILE": "", "AWS_REGION": "", "AWS_SESSION_TOKEN": "",
 		"AWS_ACCESS_KEY_ID": "FROMENVIRONMENT", "AWS_SECRET_ACCESS_KEY": "secret",
 	} {
+		t.Setenv(name, value)
+	}
+	for _, variable := range environment {
+		name, value, _ := strings.Cut(variable, "=")
 		t.Setenv(name, value)
 	}
 	clients, err := awsiid.NewSDKClients(context.Background(), keys)
@@ -93,37 +97,42 @@ func TestSDKClients(t *testing.T) {
 	}
 }
 
-func TestSDKClientsKeepOneForEachScope(t *testing.T) {
+func TestSDKClientsKeepOneSetForEachScope(t *testing.T) {
 	clients := sdkClients(t, awsiid.Credentials{}, nil)
-	client := func(account, region string) awsiid.EC2 {
-		got, err := clients.EC2(context.Background(), awsiid.Scope{Partition: "aws", AccountID: account, Region: region})
+	client := func(account, region, role string) awsiid.EC2 {
+		got, err := clients.EC2(context.Background(), awsiid.Scope{Partition: "aws", AccountID: account, Region: region, Role: role})
 		if err != nil {
 			t.Fatal(err)
 		}
 		return got
 	}
-	kept := client("1", "us-east-1")
-	for name, other := range map[string]awsiid.EC2{"account": client("2", "us-east-1"), "region": client("1", "us-west-2")} {
+	kept := client("1", "us-east-1", "r")
+	for name, other := range map[string]awsiid.EC2{
+		"account": client("2", "us-east-1", "r"), "region": client("1", "us-west-2", "r"), "role": client("1", "us-east-1", "s"),
+	} {
 		if other == kept {
 			t.Errorf("the client of another %s is the same", name)
 		}
 	}
-	dropped := client("3", "us-east-1")
+	if client("1", "us-east-1", "") != client("2", "us-east-1", "") {
+		t.Error("without a role, the clients of two accounts differ")
+	}
+	dropped := client("3", "us-east-1", "r")
 	// As many as are kept at most, and the first one used in between.
 	for i := range 1024 {
-		client("4", "us-east-"+strings.Repeat("x", i))
-		if client("1", "us-east-1") != kept {
+		client("4", "us-east-"+strings.Repeat("x", i), "r")
+		if client("1", "us-east-1", "r") != kept {
 			t.Fatal("the client used last was dropped")
 		}
 	}
-	if client("3", "us-east-1") == dropped {
+	if client("3", "us-east-1", "r") == dropped {
 		t.Error("no client was dropped")
 	}
 }
 
 func TestNewSDKClientsWantsBothKeys(t *testing.T) {
 	want := "awsiid: an access key ID and a secret access key go together: one is missing"
-	for _, keys := range []awsiid.Credentials{{AccessKeyID: "a"}, {SecretAccessKey: "s"}} {
+	for _, keys := range []awsiid.Credentials{{AccessKeyID: "a"}, {SecretAccessKey: "s"}, {SessionToken: "t"}} {
 		if _, err := awsiid.NewSDKClients(context.Background(), keys); err == nil || err.Error() != want {
 			t.Errorf("%+v: got %v", keys, err)
 		}

@@ -1,0 +1,120 @@
+package awsiid
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/spire-gatehouse/gatehouse/evidence"
+	"github.com/spire-gatehouse/gatehouse/evidence/cache"
+)
+
+// Options are what a Collector is made of.
+type Options struct {
+	// Certificates may sign documents. Nil means those that are embedded.
+	Certificates *Certificates
+
+	// Clients reach AWS for facts. Nil means that facts can't be gathered, as
+	// when documents are verified offline.
+	Clients Clients
+
+	// Partition is that of the roles to assume. Empty means that of the region.
+	Partition string
+
+	// AssumeRole is the name, with its path if it has one, of a role in the
+	// account of each node, to be assumed for calls about it. Empty means the
+	// server's own credentials.
+	AssumeRole string
+
+	// Organization says where its accounts are listed; nil for nowhere.
+	Organization *OrganizationOptions
+
+	// EKSClusters are the names of clusters to look for nodes in.
+	EKSClusters []string
+
+	// Now is asked for the time at each verification. Nil means time.Now.
+	Now func() time.Time
+}
+
+// A Collector verifies instance identity documents, and gathers facts about their
+// instances.
+type Collector struct {
+	certificates *Certificates
+	clients      Clients
+	now          func() time.Time
+	options      Options
+
+	profiles *cache.Cache[profileKey, InstanceProfile]
+	clusters *cache.Cache[clusterKey, membership]
+
+	// accounts has one key, as there is one organization; nil for none.
+	accounts *cache.Cache[struct{}, map[string]Organization]
+}
+
+var _ evidence.Collector = (*Collector)(nil)
+
+// New returns a Collector.
+func New(options Options) (*Collector, error) {
+	c := &Collector{certificates: options.Certificates, clients: options.Clients, now: options.Now, options: options}
+	if c.certificates == nil {
+		var err error
+		if c.certificates, err = EmbeddedCertificates(); err != nil {
+			return nil, err
+		}
+	}
+	if len(c.certificates.regions) == 0 {
+		return nil, errors.New("awsiid: no certificates")
+	}
+	if c.clients == nil {
+		c.clients = noClients{}
+	}
+	if c.now == nil {
+		c.now = time.Now
+	}
+	if options.AssumeRole != "" && !rolePattern.MatchString(options.AssumeRole) {
+		return nil, fmt.Errorf("awsiid: %.64q is not a role's name", options.AssumeRole)
+	}
+	if len(options.EKSClusters) > maxClusters {
+		return nil, fmt.Errorf("awsiid: %d EKS clusters, more than %d", len(options.EKSClusters), maxClusters)
+	}
+	c.options.EKSClusters = slices.Compact(slices.Sorted(slices.Values(options.EKSClusters)))
+	if err := c.makeCaches(); err != nil {
+		return nil, fmt.Errorf("awsiid: %w", err)
+	}
+	return c, nil
+}
+
+// makeCaches makes one cache for each kind of answer that many nodes share.
+func (c *Collector) makeCaches() error {
+	lasting := func(lifetime, load time.Duration, size int) cache.Options {
+		return cache.Options{Lifetime: lifetime, Recheck: recheck, Stale: lifetime, LoadTimeout: load, Size: size, Now: c.now}
+	}
+	var err error
+	if c.profiles, err = cache.New(lasting(profileLifetime, profileLoadTimeout, maxProfiles), c.loadProfile); err != nil {
+		return err
+	}
+	if c.clusters, err = cache.New(lasting(clusterLifetime, clusterLoadTimeout, maxMemberships), c.loadCluster); err != nil {
+		return err
+	}
+	organization := c.options.Organization
+	if organization == nil {
+		return nil
+	}
+	if err := organization.check(); err != nil {
+		return fmt.Errorf("organization: %w", err)
+	}
+	if c.accounts, err = cache.New(lasting(organization.TTL, accountsLoadTimeout, 1), c.loadAccounts); err != nil {
+		return fmt.Errorf("organization: %w", err)
+	}
+	return nil
+}
+
+// scopeOf is where calls about a node go.
+func (c *Collector) scopeOf(claims Claims) Scope {
+	scope := Scope{Partition: c.options.Partition, AccountID: claims.AccountID, Region: claims.Region, Role: c.options.AssumeRole}
+	if scope.Partition == "" {
+		scope.Partition = claims.Partition
+	}
+	return scope
+}

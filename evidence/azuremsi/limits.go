@@ -1,0 +1,80 @@
+package azuremsi
+
+import "time"
+
+// Bounds on what an agent sends. A genuine token has about 1,500 to 2,500 bytes.
+const (
+	maxPayload     = 64 << 10
+	maxToken       = 16 << 10
+	maxHeader      = 1 << 10 // bytes of JSON
+	maxHeaderDepth = 3
+	maxSignature   = 1 << 10
+	maxClaimsDepth = 8
+	maxText        = 1 << 10 // bytes of one claim
+	maxSubject     = 128
+	maxScopes      = 64
+	maxResourceID  = 1 << 10
+	maxNamePart    = 260
+)
+
+// Bounds on a token's times.
+const (
+	// leeway is how far the clocks of Azure, of the node and of this server may
+	// be apart.
+	leeway = 5 * time.Minute
+
+	// maxTokenLife is well above the day that managed identities' tokens live.
+	maxTokenLife = 7 * 24 * time.Hour
+)
+
+// Bounds on what an authority publishes. Entra ID's key sets have some 10 keys
+// and 20 KiB.
+const (
+	maxAuthorityBody = 1 << 20
+	maxSetDepth      = 4
+	maxKeys          = 256
+	maxRSABits       = 8192
+)
+
+// How long a key set is used, and how often it is asked for.
+const (
+	keySetLifetime = time.Hour
+	keySetRecheck  = 5 * time.Second
+	keySetStale    = 24 * time.Hour
+	keySetTimeout  = 10 * time.Second
+
+	// maxKeyWaiters is how many tokens with an unknown key may wait for the
+	// next time that the authority can be asked.
+	maxKeyWaiters = 256
+)
+
+// Bounds on what Resource Manager answers about one machine, above Azure's own.
+// An answer beyond them is an error, as part of a list would mislead policy.
+const (
+	maxResourceManagerBody = 4 << 20
+	maxTags                = 100
+	maxTagText             = 1 << 10
+	maxInterfaces          = 64
+	maxIPConfigurations    = 1024 // of one interface
+	maxIdentities          = 1024 // that users assigned to one machine
+)
+
+// How long facts are used. A fact that is older than factLifetime is asked for
+// again, one that would deny a node after factRecheck already.
+const (
+	factLifetime  = time.Minute
+	factRecheck   = 3 * time.Second
+	factTimeout   = 20 * time.Second
+	factCacheSize = 4096
+
+	// interfaceReaders is how many interfaces of one machine are read at once.
+	interfaceReaders = 4
+)
+
+// How long it is believed that there is a default credential, or none.
+const (
+	credentialLifetime = 5 * time.Minute
+	credentialRecheck  = 10 * time.Second
+	credentialTimeout  = 20 * time.Second
+	maxTenants         = 1024
+)
