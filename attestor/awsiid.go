@@ -11,8 +11,8 @@ import (
 
 // buildAWSIIDPlugin makes the aws_iid collector of its plugin_data. It reads the
 // files that the configuration names, and calls nobody.
-func buildAWSIIDPlugin(ctx context.Context, text string, env func(string) string, now func() time.Time) (built, []plugindata.Problem) {
-	config, problems := buildAWSIID(text, env)
+func buildAWSIIDPlugin(ctx context.Context, text string, h host) (built, []plugindata.Problem) {
+	config, problems := buildAWSIID(text, h.env)
 	if len(problems) > 0 {
 		return built{}, problems
 	}
@@ -36,7 +36,7 @@ func buildAWSIIDPlugin(ctx context.Context, text string, env func(string) string
 	if len(problems) > 0 {
 		return built{}, problems
 	}
-	collector, err := awsiid.New(config.collectorOptions(certificates, clients, now))
+	collector, err := awsiid.New(config.collectorOptions(certificates, clients, h.now))
 	if err != nil {
 		return built{}, []plugindata.Problem{{Msg: err.Error()}}
 	}

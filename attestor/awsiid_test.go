@@ -59,7 +59,7 @@ func TestAccountListIsChecked(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "accounts.json")
 	build := func() []plugindata.Problem {
 		text := `verify_organization = { account_list_file = "` + path + `" }`
-		_, problems := buildAWSIIDPlugin(t.Context(), text, environment(nil), time.Now)
+		_, problems := buildAWSIIDPlugin(t.Context(), text, host{env: environment(nil), now: time.Now})
 		return problems
 	}
 	missing := []plugindata.Problem{{Key: "verify_organization.account_list_file", Msg: "account list: stat " + path + ": no such file or directory"}}

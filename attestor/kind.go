@@ -44,12 +44,7 @@ type built struct {
 }
 
 // AWSIID attests EC2 instances by their signed instance identity document.
-func AWSIID() Kind {
-	build := func(ctx context.Context, text string, h host) (built, []plugindata.Problem) {
-		return buildAWSIIDPlugin(ctx, text, h.env, h.now)
-	}
-	return Kind{name: "aws_iid", build: build}
-}
+func AWSIID() Kind { return Kind{name: "aws_iid", build: buildAWSIIDPlugin} }
 
 // AzureMSI attests Azure machines by the token of their managed identity.
 func AzureMSI() Kind { return Kind{name: "azure_msi", build: buildAzureMSIPlugin} }

@@ -77,11 +77,15 @@ func (k Key) jwk(issuers bool) map[string]any {
 		published["n"] = encode(public.N.Bytes())
 		published["e"] = encode(big.NewInt(int64(public.E)).Bytes())
 	case *ecdsa.PublicKey:
-		size := (public.Params().BitSize + 7) / 8
+		point, err := public.Bytes() // 4, x, y (SEC 1, section 2.3.3)
+		if err != nil {
+			panic(fmt.Sprintf("entra: %v", err))
+		}
+		size := len(point) / 2
 		published["kty"] = "EC"
 		published["crv"] = public.Params().Name
-		published["x"] = encode(public.X.FillBytes(make([]byte, size)))
-		published["y"] = encode(public.Y.FillBytes(make([]byte, size)))
+		published["x"] = encode(point[1 : 1+size])
+		published["y"] = encode(point[1+size:])
 	}
 	for field, value := range k.Fields {
 		if value == nil {
