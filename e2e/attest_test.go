@@ -139,11 +139,12 @@ func TestInstanceStateDecides(t *testing.T) {
 		name  string
 		state *aws.State
 		want  codes.Code
+		rules string
 	}{
-		{"unknown", nil, codes.PermissionDenied},
-		{"stopped", new(aws.Stopped()), codes.PermissionDenied},
-		{"terminated", new(aws.Terminated()), codes.PermissionDenied},
-		{"running", new(aws.Running()), codes.OK},
+		{"unknown", nil, codes.PermissionDenied, "[block_device instance_state]"},
+		{"stopped", new(aws.Stopped()), codes.PermissionDenied, "[instance_state]"},
+		{"terminated", new(aws.Terminated()), codes.PermissionDenied, "[instance_state]"},
+		{"running", new(aws.Running()), codes.OK, ""},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			if tc.state != nil {
@@ -161,7 +162,7 @@ func TestInstanceStateDecides(t *testing.T) {
 			if err == nil {
 				return
 			}
-			if entry := s.refusal(t, status.Convert(err).Message()); entry.Field("rules") != "[instance_state]" {
+			if entry := s.refusal(t, status.Convert(err).Message()); entry.Field("rules") != tc.rules {
 				t.Errorf("the server's log says %v", entry.Fields)
 			}
 		})

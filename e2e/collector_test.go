@@ -2,7 +2,6 @@ package e2e_test
 
 import (
 	"context"
-	"errors"
 	"os"
 	"slices"
 	"testing"
@@ -36,14 +35,7 @@ func TestCollectorAgainstStandIn(t *testing.T) {
 }
 
 func TestCollectorAgainstMoto(t *testing.T) {
-	server, err := moto.Start(t.Context())
-	if errors.Is(err, moto.ErrNotInstalled) && os.Getenv("CI") == "" {
-		t.Skip(err)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(server.Stop)
+	server := startMoto(t)
 	setAWSEnvironment(t, server.URL)
 	loaded, err := config.LoadDefaultConfig(t.Context())
 	if err != nil {

@@ -5,6 +5,7 @@
 // Start at TestAgentAttests. What the tests stand on, which the demo uses too:
 //
 //	spire     runs real servers and agents
+//	attestors loads attestors without a server, the built-in one too
 //	stage     an AWS with nodes in it, and Gatehouse configured for it
 //	standin   the stand-ins for cloud services
 //	moto      an emulator of AWS that others write

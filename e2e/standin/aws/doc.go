@@ -7,9 +7,12 @@
 // that AWS gives them.
 //
 // Start at NewWorld, then New; standin.Listen serves the result. Each service
-// has a file of its own (ec2.go, sts.go); to add one, write its actions and
-// list it in services.
+// has a file of its own (ec2.go, sts.go and so on), with what exists behind it;
+// to add one, write its actions and list it in New. The protocols are query.go,
+// json.go and rest.go.
 //
 // Not modelled: filters beyond those in ec2_filter.go, IAM policies beyond the
-// list of actions a Role allows, and API rates (see Fault for throttling).
+// list of actions a Role allows, API rates (see Fault for throttling), and that
+// global services (IAM, Organizations) want requests signed for their home
+// region: the SDKs don't do so for an endpoint of the user's own.
 package aws

@@ -59,3 +59,34 @@ func commonAuthError(failure *authFailure) *Error {
 		return forbidden("SignatureDoesNotMatch", failure.detail)
 	}
 }
+
+// jsonAuthError gives the codes of the services that speak JSON to authentication
+// failures. Organizations answers with status 400, the REST services with 403.
+func jsonAuthError(status int) func(*authFailure) *Error {
+	return func(failure *authFailure) *Error {
+		answer := func(code, message string) *Error { return &Error{Status: status, Code: code, Message: message} }
+		switch failure.kind {
+		case authMissing:
+			return answer("MissingAuthenticationTokenException", "Missing Authentication Token")
+		case authMalformed:
+			return answer("IncompleteSignatureException", failure.detail)
+		case authUnknown:
+			return answer("UnrecognizedClientException", "The security token included in the request is invalid.")
+		case authDate:
+			return answer("InvalidSignatureException", "Signature expired: "+failure.detail)
+		case authExpired:
+			return answer("ExpiredTokenException", "The security token included in the request is expired")
+		default:
+			return answer("InvalidSignatureException", failure.detail)
+		}
+	}
+}
+
+// jsonDenied is how the services that speak JSON refuse a caller without the
+// permission.
+func jsonDenied(status int) func(caller, action string) *Error {
+	return func(caller, action string) *Error {
+		return &Error{Status: status, Code: "AccessDeniedException",
+			Message: "User: " + caller + " is not authorized to perform: " + action + " because no identity-based policy allows the " + action + " action"}
+	}
+}

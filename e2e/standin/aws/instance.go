@@ -54,19 +54,32 @@ type Placement struct {
 
 // SecurityGroup is a group that an instance or an interface belongs to.
 type SecurityGroup struct {
-	ID   string `xml:"groupId"`
-	Name string `xml:"groupName"`
+	ID   string `xml:"groupId,omitempty"`
+	Name string `xml:"groupName,omitempty"`
 }
 
 // Tag is a tag of an instance.
 type Tag struct {
-	Key   string `xml:"key"`
-	Value string `xml:"value"`
+	Key     string
+	Value   string
+	NoValue bool // leaves the value out of the answer, which EC2 should never do
+}
+
+// MarshalXML implements xml.Marshaler.
+func (t Tag) MarshalXML(e *xml.Encoder, start xml.StartElement) error {
+	wire := struct {
+		Key   string  `xml:"key"`
+		Value *string `xml:"value"`
+	}{Key: t.Key}
+	if !t.NoValue {
+		wire.Value = &t.Value
+	}
+	return e.EncodeElement(wire, start)
 }
 
 // BlockDevice maps a device name to a volume. Instance stores have no EBS.
 type BlockDevice struct {
-	DeviceName string `xml:"deviceName"`
+	DeviceName string `xml:"deviceName,omitempty"`
 	EBS        *EBS   `xml:"ebs"`
 }
 
@@ -119,8 +132,8 @@ type IPv6Address struct {
 
 // InstanceProfile names the profile that an instance runs with.
 type InstanceProfile struct {
-	ARN string `xml:"arn"`
-	ID  string `xml:"id"`
+	ARN string `xml:"arn,omitempty"`
+	ID  string `xml:"id,omitempty"`
 }
 
 // MetadataOptions say how an instance's metadata service may be used.

@@ -67,7 +67,7 @@ type protocol interface {
 // New returns a server for the world.
 func New(world *World) *Server {
 	s := &Server{world: world, services: map[string]*service{}}
-	for _, service := range []*service{ec2(), sts()} {
+	for _, service := range []*service{ec2(), sts(), iam(), organizations(), eks(), autoscaling()} {
 		s.services[service.name] = service
 	}
 	return s

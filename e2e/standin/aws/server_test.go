@@ -60,6 +60,19 @@ func (f fixture) config(id, secret, session string) awssdk.Config {
 
 func (f fixture) ec2() *ec2.Client { return ec2.NewFromConfig(f.config(keyID, secret, "")) }
 
+// assume is the config of a client that has assumed a role.
+func (f fixture) assume(t *testing.T, account, role string) awssdk.Config {
+	t.Helper()
+	output, err := sts.NewFromConfig(f.config(keyID, secret, "")).AssumeRole(t.Context(), &sts.AssumeRoleInput{
+		RoleArn: awssdk.String("arn:aws:iam::" + account + ":role/" + role), RoleSessionName: awssdk.String("test"),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := output.Credentials
+	return f.config(*c.AccessKeyId, *c.SecretAccessKey, *c.SessionToken)
+}
+
 // code returns the code of an API error.
 func code(t *testing.T, err error) string {
 	t.Helper()
@@ -232,12 +245,7 @@ func TestAssumeRole(t *testing.T) {
 		})
 	}
 	describe := func(role string) error {
-		output, err := assume(role)
-		if err != nil {
-			t.Fatal(err)
-		}
-		c := output.Credentials
-		_, err = ec2.NewFromConfig(f.config(*c.AccessKeyId, *c.SecretAccessKey, *c.SessionToken)).
+		_, err := ec2.NewFromConfig(f.assume(t, other, role)).
 			DescribeInstances(t.Context(), &ec2.DescribeInstancesInput{InstanceIds: []string{instance}})
 		return err
 	}

@@ -17,15 +17,24 @@ func defaultRegions() []string { return []string{"us-east-1", "us-west-2", "eu-c
 type World struct {
 	now func() time.Time
 
-	mu       sync.Mutex
-	regions  []string
-	accounts map[string]*account
-	keys     map[string]accessKey
+	mu            sync.Mutex
+	regions       []string
+	accounts      map[string]*account
+	keys          map[string]accessKey
+	organizations []Organization
 }
 
 type account struct {
-	roles     map[string]Role
-	instances map[string]map[string]Instance // region, instance ID
+	roles    map[string]Role
+	profiles map[string]Profile
+	regions  map[string]*regional
+}
+
+// regional is what an account has in one region.
+type regional struct {
+	instances map[string]Instance
+	clusters  map[string]Cluster
+	groups    map[string]ScalingGroup
 }
 
 // A Role is an IAM role that others may assume.
@@ -98,42 +107,49 @@ func (w *World) PutRole(accountID string, role Role) {
 func (w *World) PutInstance(accountID, region string, instance Instance) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	a := w.account(accountID)
-	if a.instances[region] == nil {
-		a.instances[region] = map[string]Instance{}
-	}
-	a.instances[region][instance.ID] = instance
+	w.regional(accountID, region).instances[instance.ID] = instance
 }
 
 // RemoveInstance removes an instance, as an hour after its termination.
 func (w *World) RemoveInstance(accountID, region, instanceID string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	delete(w.account(accountID).instances[region], instanceID)
+	delete(w.regional(accountID, region).instances, instanceID)
 }
 
 // account returns the account, making it if it is new. The lock is held.
 func (w *World) account(id string) *account {
 	a := w.accounts[id]
 	if a == nil {
-		a = &account{roles: map[string]Role{}, instances: map[string]map[string]Instance{}}
+		a = &account{roles: map[string]Role{}, profiles: map[string]Profile{}, regions: map[string]*regional{}}
 		w.accounts[id] = a
 	}
 	return a
+}
+
+// regional returns what the account has in the region. The lock is held.
+func (w *World) regional(accountID, region string) *regional {
+	a := w.account(accountID)
+	r := a.regions[region]
+	if r == nil {
+		r = &regional{instances: map[string]Instance{}, clusters: map[string]Cluster{}, groups: map[string]ScalingGroup{}}
+		a.regions[region] = r
+	}
+	return r
 }
 
 // instances lists an account's instances of a region by ID.
 func (w *World) instances(accountID, region string) []Instance {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	a := w.accounts[accountID]
-	if a == nil {
-		return nil
-	}
-	ids := slices.Sorted(maps.Keys(a.instances[region]))
-	list := make([]Instance, 0, len(ids))
-	for _, id := range ids {
-		list = append(list, a.instances[region][id])
+	return sortedValues(w.regional(accountID, region).instances)
+}
+
+// sortedValues lists a map's values in the order of its keys.
+func sortedValues[T any](all map[string]T) []T {
+	list := make([]T, 0, len(all))
+	for _, key := range slices.Sorted(maps.Keys(all)) {
+		list = append(list, all[key])
 	}
 	return list
 }
