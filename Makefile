@@ -1,8 +1,6 @@
 # make demo and make test are the two commands to know; make help lists the rest.
 
 GO ?= go
-export CGO_ENABLED ?= 1
-
 # The plugin is static and reproducible: the same commit gives the same checksum.
 BUILD = CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags='-s -w -buildid='
 
@@ -12,9 +10,10 @@ BUILD = CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags='-s -w -bui
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
-build: ## build bin/gatehouse
-	@mkdir -p bin
-	$(BUILD) -o bin/gatehouse ./cmd/gatehouse
+BIN ?= bin/gatehouse
+build: ## build bin/gatehouse (BIN=… elsewhere)
+	@mkdir -p $(dir $(BIN))
+	$(BUILD) -o $(BIN) ./cmd/gatehouse
 
 demo: build ## a real SPIRE server and agent, Gatehouse between them, clouds played on loopback
 	@cd e2e && $(GO) run ./cmd/demo

@@ -72,9 +72,8 @@ func BuildGatehouse(ctx context.Context, dir string) (string, error) {
 		return "", err
 	}
 	binary := filepath.Join(dir, "gatehouse")
-	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", binary, "./cmd/gatehouse")
+	build := exec.CommandContext(ctx, "make", "build", "BIN="+binary)
 	build.Dir = root
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if output, err := build.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("repo: build gatehouse: %w\n%s", err, output)
 	}
