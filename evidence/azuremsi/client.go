@@ -37,6 +37,7 @@ func newResourceManager(o Options, credentials *credentials) resourceManager {
 		next = o.HTTPClient
 	}
 	options.Transport = bounded{next}
+	options.Retry.MaxRetries = maxRetries
 	return resourceManager{credentials: credentials, options: options}
 }
 

@@ -67,6 +67,11 @@ const (
 	factTimeout   = 20 * time.Second
 	factCacheSize = 4096
 
+	// maxRetries is how often Resource Manager is asked again when it throttles or
+	// fails. The context ends that first: a fleet that boots together waits for its
+	// turn, and is not sent away.
+	maxRetries = 100
+
 	// interfaceReaders is how many interfaces of one machine are read at once.
 	interfaceReaders = 4
 )

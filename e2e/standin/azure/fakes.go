@@ -1,0 +1,100 @@
+package azure
+
+import (
+	"context"
+	"net/http"
+	"regexp"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/fake"
+	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/compute/armcompute/v8"
+	computefake "github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/compute/armcompute/v8/fake"
+	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/network/armnetwork/v9"
+	networkfake "github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/network/armnetwork/v9/fake"
+	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/resourcegraph/armresourcegraph"
+	graphfake "github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/resourcegraph/armresourcegraph/fake"
+	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/resources/armresources/v3"
+	resourcesfake "github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/resources/armresources/v3/fake"
+)
+
+// fakes are the SDK's fake servers over what the Manager knows.
+func (m *Manager) fakes() map[string]transport {
+	return map[string]transport{
+		"VirtualMachinesClient": computefake.NewVirtualMachinesServerTransport(&computefake.VirtualMachinesServer{
+			Get: func(ctx context.Context, _, _ string, _ *armcompute.VirtualMachinesClientGetOptions) (resp fake.Responder[armcompute.VirtualMachinesClientGetResponse], problem fake.ErrorResponder) {
+				vm, problem := look(ctx, m, m.machines)
+				resp.SetResponse(http.StatusOK, armcompute.VirtualMachinesClientGetResponse{VirtualMachine: vm}, nil)
+				return resp, problem
+			},
+		}),
+		"VirtualMachineScaleSetVMsClient": computefake.NewVirtualMachineScaleSetVMsServerTransport(&computefake.VirtualMachineScaleSetVMsServer{
+			Get: func(ctx context.Context, _, _, _ string, _ *armcompute.VirtualMachineScaleSetVMsClientGetOptions) (resp fake.Responder[armcompute.VirtualMachineScaleSetVMsClientGetResponse], problem fake.ErrorResponder) {
+				vm, problem := look(ctx, m, m.instances)
+				resp.SetResponse(http.StatusOK, armcompute.VirtualMachineScaleSetVMsClientGetResponse{VirtualMachineScaleSetVM: vm}, nil)
+				return resp, problem
+			},
+		}),
+		"InterfacesClient": networkfake.NewInterfacesServerTransport(&networkfake.InterfacesServer{
+			Get: func(ctx context.Context, _, _ string, _ *armnetwork.InterfacesClientGetOptions) (resp fake.Responder[armnetwork.InterfacesClientGetResponse], problem fake.ErrorResponder) {
+				nic, problem := look(ctx, m, m.interfaces)
+				resp.SetResponse(http.StatusOK, armnetwork.InterfacesClientGetResponse{Interface: nic}, nil)
+				return resp, problem
+			},
+			GetVirtualMachineScaleSetNetworkInterface: func(ctx context.Context, _, _, _, _ string, _ *armnetwork.InterfacesClientGetVirtualMachineScaleSetNetworkInterfaceOptions) (resp fake.Responder[armnetwork.InterfacesClientGetVirtualMachineScaleSetNetworkInterfaceResponse], problem fake.ErrorResponder) {
+				nic, problem := look(ctx, m, m.interfaces)
+				resp.SetResponse(http.StatusOK, armnetwork.InterfacesClientGetVirtualMachineScaleSetNetworkInterfaceResponse{Interface: nic}, nil)
+				return resp, problem
+			},
+		}),
+		"GraphClient": graphfake.NewServerTransport(&graphfake.Server{Resources: m.query}),
+	}
+}
+
+// listFilter is the one filter of lists that is answered: SPIRE's.
+var listFilter = regexp.MustCompile(`^resourceType eq 'Microsoft\.Compute/virtualMachines' and identity/principalId eq '([^']+)'$`)
+
+// lister lists the resources of a subscription, of which its functions are not
+// told.
+func (m *Manager) lister(subscription string) transport {
+	list := func(o *armresources.ClientListOptions) (resp fake.PagerResponder[armresources.ClientListResponse]) {
+		if o == nil || o.Filter == nil || listFilter.FindStringSubmatch(*o.Filter) == nil {
+			resp.AddResponseError(http.StatusBadRequest, "InvalidFilterInQueryString")
+			return resp
+		}
+		var page armresources.ClientListResponse
+		for _, id := range m.holders(subscription, listFilter.FindStringSubmatch(*o.Filter)[1]) {
+			page.Value = append(page.Value, &armresources.GenericResourceExpanded{ID: &id})
+		}
+		resp.AddPage(http.StatusOK, page, nil)
+		return resp
+	}
+	return resourcesfake.NewServerTransport(&resourcesfake.Server{NewListPager: list})
+}
+
+// graphQuery is the part of a query that says whose machine is wanted.
+var graphQuery = regexp.MustCompile(`^resources \| where type =~ 'microsoft\.compute/virtualmachines' \| where identity\.principalId =~ '([0-9a-f-]+)' \| project id$`)
+
+// query answers Resource Graph's one query that is known here.
+func (m *Manager) query(_ context.Context, request armresourcegraph.QueryRequest, _ *armresourcegraph.ClientResourcesOptions) (resp fake.Responder[armresourcegraph.ClientResourcesResponse], problem fake.ErrorResponder) {
+	if request.Query == nil || graphQuery.FindStringSubmatch(*request.Query) == nil {
+		problem.SetResponseError(http.StatusBadRequest, "InvalidQuery")
+		return resp, problem
+	}
+	subscriptions := []string{""}
+	if len(request.Subscriptions) > 0 {
+		subscriptions = nil
+		for _, subscription := range request.Subscriptions {
+			subscriptions = append(subscriptions, *subscription)
+		}
+	}
+	rows := []any{}
+	for _, subscription := range subscriptions {
+		for _, id := range m.holders(subscription, graphQuery.FindStringSubmatch(*request.Query)[1]) {
+			rows = append(rows, map[string]any{"id": id})
+		}
+	}
+	count := int64(len(rows))
+	resp.SetResponse(http.StatusOK, armresourcegraph.ClientResourcesResponse{QueryResponse: armresourcegraph.QueryResponse{
+		Data: rows, Count: &count, TotalRecords: &count,
+	}}, nil)
+	return resp, problem
+}
