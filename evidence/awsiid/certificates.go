@@ -8,7 +8,6 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"maps"
 	"os"
@@ -89,13 +88,13 @@ func LoadCertificates(dir string) (*Certificates, error) {
 	for _, entry := range entries {
 		name := filepath.Join(dir, entry.Name())
 		region, isPEM := strings.CutSuffix(entry.Name(), ".pem")
-		if _, ok := partitionOf(region); !isPEM || !ok {
+		if !isPEM || !IsRegion(region) {
 			problems = append(problems, fmt.Errorf("awsiid: certificates: %s is not named <region>.pem after an AWS region", name))
 			continue
 		}
 		parsed, err := readCertificates(name)
 		if err != nil {
-			problems = append(problems, fmt.Errorf("awsiid: certificates: %s: %w", name, err))
+			problems = append(problems, fmt.Errorf("awsiid: certificates: %w", err))
 			continue
 		}
 		c.regions[region] = parsed
@@ -116,21 +115,17 @@ func (c *Certificates) Lookup(region string, kind SignatureKind) []*x509.Certifi
 	return slices.Clone(c.regions[region][kind])
 }
 
-// readCertificates reads a file of an operator's, up to a bound.
+// readCertificates reads a file of an operator's. Its errors name the file.
 func readCertificates(name string) (regionCertificates, error) {
-	file, err := os.Open(name)
+	data, err := readBounded(name, maxCertificateFile)
 	if err != nil {
-		return nil, errors.Unwrap(err) // without the name, which the caller gives
+		return nil, err
 	}
-	defer file.Close()
-	data, err := io.ReadAll(io.LimitReader(file, maxCertificateFile+1))
+	parsed, err := parseCertificates(data)
 	if err != nil {
-		return nil, errors.Unwrap(err)
+		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	if len(data) > maxCertificateFile {
-		return nil, fmt.Errorf("over %d bytes", maxCertificateFile)
-	}
-	return parseCertificates(data)
+	return parsed, nil
 }
 
 // parseCertificates reads PEM that holds certificates with RSA keys. Text before

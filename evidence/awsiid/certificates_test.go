@@ -160,7 +160,7 @@ func TestLoadCertificatesRefuses(t *testing.T) {
 		"a damaged second":  {map[string]string{"us-east-1.pem": good + good[:200]}, "awsiid: certificates: DIR/us-east-1.pem: a damaged PEM block"},
 		"not a certificate": {map[string]string{"us-east-1.pem": pemOf("CERTIFICATE", []byte("x"))}, "awsiid: certificates: DIR/us-east-1.pem: x509: malformed certificate"},
 		"too many":          {map[string]string{"us-east-1.pem": many}, "awsiid: certificates: DIR/us-east-1.pem: more than 8 certificates"},
-		"too large":         {map[string]string{"us-east-1.pem": good + strings.Repeat("x", 64<<10)}, "awsiid: certificates: DIR/us-east-1.pem: over 65536 bytes"},
+		"too large":         {map[string]string{"us-east-1.pem": good + strings.Repeat("x", 64<<10)}, "awsiid: certificates: DIR/us-east-1.pem has more than 65536 bytes"},
 		"an EC key":         {map[string]string{"us-east-1.pem": pemOf("CERTIFICATE", ecCertificate(t))}, "awsiid: certificates: DIR/us-east-1.pem: a certificate with a key of type ECDSA, not RSA"},
 		"all problems at once": {map[string]string{"us-east-1.pem": "", "x.pem": good, "us-west-2.pem": good},
 			"awsiid: certificates: DIR/us-east-1.pem: no certificate in PEM form\nawsiid: certificates: DIR/x.pem is not named <region>.pem after an AWS region"},
@@ -188,7 +188,7 @@ func TestLoadCertificatesRefuses(t *testing.T) {
 		if err := os.Mkdir(filepath.Join(dir, "us-east-1.pem"), 0o700); err != nil {
 			t.Fatal(err)
 		}
-		want := fmt.Sprintf("awsiid: certificates: %s/us-east-1.pem: is a directory", dir)
+		want := fmt.Sprintf("awsiid: certificates: %s/us-east-1.pem is not a file", dir)
 		if _, err := awsiid.LoadCertificates(dir); err == nil || err.Error() != want {
 			t.Errorf("got %v, want %s", err, want)
 		}

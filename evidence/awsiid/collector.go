@@ -30,7 +30,8 @@ type Options struct {
 	// Organization says where its accounts are listed; nil for nowhere.
 	Organization *OrganizationOptions
 
-	// EKSClusters are the names of clusters to look for nodes in.
+	// EKSClusters are the names of clusters to look for nodes in. One that is
+	// there twice counts once.
 	EKSClusters []string
 
 	// Now is asked for the time at each verification. Nil means time.Now.
@@ -72,17 +73,33 @@ func New(options Options) (*Collector, error) {
 	if c.now == nil {
 		c.now = time.Now
 	}
-	if options.AssumeRole != "" && !rolePattern.MatchString(options.AssumeRole) {
-		return nil, fmt.Errorf("awsiid: %.64q is not a role's name", options.AssumeRole)
-	}
-	if len(options.EKSClusters) > maxClusters {
-		return nil, fmt.Errorf("awsiid: %d EKS clusters, more than %d", len(options.EKSClusters), maxClusters)
-	}
 	c.options.EKSClusters = slices.Compact(slices.Sorted(slices.Values(options.EKSClusters)))
+	if err := c.options.check(); err != nil {
+		return nil, fmt.Errorf("awsiid: %w", err)
+	}
 	if err := c.makeCaches(); err != nil {
 		return nil, fmt.Errorf("awsiid: %w", err)
 	}
 	return c, nil
+}
+
+// check refuses names that AWS would not take.
+func (o Options) check() error {
+	if o.Partition != "" && !slices.Contains(Partitions(), o.Partition) {
+		return fmt.Errorf("%.64q is not a partition", o.Partition)
+	}
+	if o.AssumeRole != "" && !IsRoleName(o.AssumeRole) {
+		return fmt.Errorf("%.64q is not a role's name", o.AssumeRole)
+	}
+	if len(o.EKSClusters) > maxClusters {
+		return fmt.Errorf("%d EKS clusters, more than %d", len(o.EKSClusters), maxClusters)
+	}
+	for _, name := range o.EKSClusters {
+		if !IsClusterName(name) {
+			return fmt.Errorf("%.64q is not an EKS cluster's name", name)
+		}
+	}
+	return nil
 }
 
 // makeCaches makes one cache for each kind of answer that many nodes share.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -35,7 +36,14 @@ func TestNewRefusesOptions(t *testing.T) {
 		"TTL under a recheck":  {organization(func(o *awsiid.OrganizationOptions) { o.TTL = 9 * time.Second }), "organization: cache: Recheck <= Lifetime <= Stale does not hold: "},
 		"role with a path":     {awsiid.Options{AssumeRole: "a/b/role"}, ""},
 		"role an odd text":     {awsiid.Options{AssumeRole: "a role"}, `"a role" is not a role's name`},
-		"many clusters":        {awsiid.Options{EKSClusters: make([]string, 101)}, "101 EKS clusters, more than 100"},
+		"role an ARN":          {awsiid.Options{AssumeRole: "arn:aws:iam::123456789012:role/spire"}, `"arn:aws:iam::123456789012:role/spire" is not a role's name`},
+		"many clusters":        {awsiid.Options{EKSClusters: numbered(101)}, "101 EKS clusters, more than 100"},
+		"clusters, all twice":  {awsiid.Options{EKSClusters: slices.Repeat(numbered(100), 2)}, ""},
+		"cluster an odd text":  {awsiid.Options{EKSClusters: []string{"blue", "-blue"}}, `"-blue" is not an EKS cluster's name`},
+		"cluster empty":        {awsiid.Options{EKSClusters: []string{""}}, `"" is not an EKS cluster's name`},
+		"partition":            {awsiid.Options{Partition: "aws-cn"}, ""},
+		"no such partition":    {awsiid.Options{Partition: "aws-mars"}, `"aws-mars" is not a partition`},
+		"management region":    {organization(func(o *awsiid.OrganizationOptions) { o.Region = "abc-west-1" }), `organization: "abc-west-1" is not a region`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := awsiid.New(tc.options)
@@ -44,6 +52,15 @@ func TestNewRefusesOptions(t *testing.T) {
 			}
 		})
 	}
+}
+
+// numbered makes names of clusters.
+func numbered(count int) []string {
+	var names []string
+	for i := range count {
+		names = append(names, fmt.Sprintf("c%d", i))
+	}
+	return names
 }
 
 func TestFactsThatAreNotConfigured(t *testing.T) {

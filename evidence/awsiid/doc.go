@@ -9,11 +9,13 @@
 //	payload.go       what the agent sends
 //	document.go      AWS's document: fields, formats, consistency
 //	region.go        regions, zones, partitions
+//	names.go         accounts, roles, clusters
 //	ber.go           PKCS#7's outer encoding, made DER before any library sees it
 //	envelope.go      the one shape of PKCS#7 message that AWS makes
 //	signature.go     the signature, against the region's pinned certificate
 //	certificates.go  the pinned certificates, embedded and an operator's
 //	verify.go        all of these in order, and the evidence that comes out
+//	claims.go        the document as policy sees it
 //	gather.go        facts asked for by name
 //	facts.go         the facts as policy sees them
 //	instance.go      instance: EC2's answer, checked
@@ -21,6 +23,8 @@
 //	organization.go  organization: from Organizations or, accountlist.go, a file
 //	eks.go           eks, from what cluster.go lists of one cluster
 //	convert*.go      AWS's structures, in which anything may be nil, made facts
+//	readfile.go      an operator's files, bounded
+//	pages.go         lists that come in pages, many calls at once
 //	clients.go       what of AWS is called
 //	session.go       clients of the AWS SDK, one set for each scope
 //	roles.go         whose credentials they have

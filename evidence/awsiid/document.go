@@ -36,10 +36,7 @@ type document struct {
 	pending   time.Time
 }
 
-var (
-	accountPattern  = regexp.MustCompile(`^[0-9]{12}$`)
-	instancePattern = regexp.MustCompile(`^i-([0-9a-f]{8}|[0-9a-f]{17})$`)
-)
+var instancePattern = regexp.MustCompile(`^i-([0-9a-f]{8}|[0-9a-f]{17})$`)
 
 // parseDocument reads a document and checks what policy and cloud calls rely on.
 // Fields that it doesn't know are let through, for AWS to add some.
@@ -60,7 +57,7 @@ func (d *document) check(now time.Time) error {
 	if err := d.checkText(); err != nil {
 		return err
 	}
-	if !accountPattern.MatchString(d.AccountID) {
+	if !IsAccountID(d.AccountID) {
 		return fmt.Errorf("accountId %.64q is not 12 digits", d.AccountID)
 	}
 	if !instancePattern.MatchString(d.InstanceID) {

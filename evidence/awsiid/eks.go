@@ -32,15 +32,18 @@ func (g *gathering) eks(ctx context.Context) (any, error) {
 	if len(found) == 0 && err == nil {
 		found, err = g.clustersOf(ctx, clusters.Recheck)
 	}
-	// An instance is in one Auto Scaling group at most, and a group belongs to one
-	// cluster: once the node is found, a cluster that can't be read changes nothing.
-	if len(found) == 0 && err != nil {
+	if err != nil {
 		return nil, err
 	}
 	return ClusterMembership{Clusters: found}, nil
 }
 
-// clustersOf looks the node up in all configured clusters.
+// errFound ends a search.
+var errFound = errors.New("found")
+
+// clustersOf looks the node up in the configured clusters until it is found. An
+// instance is in one Auto Scaling group at most, and a group belongs to one
+// cluster: then one that can't be read, or doesn't answer, changes nothing.
 func (g *gathering) clustersOf(ctx context.Context, ask func(context.Context, clusterKey) (membership, error)) ([]EKSCluster, error) {
 	var mu sync.Mutex
 	var failures []error
@@ -49,15 +52,21 @@ func (g *gathering) clustersOf(ctx context.Context, ask func(context.Context, cl
 		members, err := ask(ctx, clusterKey{g.scope.asked(), cluster})
 		mu.Lock()
 		defer mu.Unlock()
-		found = append(found, members[g.claims.InstanceID]...)
-		if err != nil {
+		switch {
+		case err != nil:
 			failures = append(failures, err)
+		case len(members[g.claims.InstanceID]) > 0:
+			found = append(found, members[g.claims.InstanceID]...)
+			return errFound
 		}
 		return nil
 	})
+	if len(found) == 0 {
+		slices.SortFunc(failures, func(a, b error) int { return cmp.Compare(a.Error(), b.Error()) })
+		return found, errors.Join(append(failures, err)...)
+	}
 	slices.SortFunc(found, func(a, b EKSCluster) int {
 		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.NodeGroup, b.NodeGroup), cmp.Compare(a.AutoScalingGroup, b.AutoScalingGroup))
 	})
-	slices.SortFunc(failures, func(a, b error) int { return cmp.Compare(a.Error(), b.Error()) })
-	return found, errors.Join(append(failures, err)...)
+	return found, nil
 }

@@ -1,10 +1,12 @@
 package awsiid_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -288,6 +290,65 @@ func TestEKSOneOfTwoFails(t *testing.T) {
 	other := nodes.node(testRegion, func(d *authority.Document) { d.InstanceID = "i-0000ffff" })
 	same(t, gather(t, other, "eks"),
 		evidence.Failed(errors.New("awsiid: eks:ListNodegroups of green in the server's own account, region us-east-1: down")))
+}
+
+// Nor is a cluster that doesn't answer: a node is known as soon as it is found, and
+// nobody waits for the rest, or begins to ask for it.
+func TestEKSOneOfManyHangs(t *testing.T) {
+	const hang = 40 * time.Second
+	names := []string{"blue", "green", "h1", "h2", "h3", "h4", "h5", "h6"}
+	found := inCluster(awsiid.EKSCluster{Name: "blue", NodeGroup: "workers", AutoScalingGroup: "asg-2"})
+	for name, tc := range map[string]struct {
+		hangs []string
+		blue  time.Duration // how long the node's own cluster takes
+		took  time.Duration
+	}{
+		"one":                         {[]string{"green"}, 0, 0},
+		"all but the node's":          {names[1:], 0, 0},
+		"the node's answers later":    {names[1:], 9 * time.Second, 9 * time.Second},
+		"the node's answers too late": {names[1:], 11 * time.Second, 10 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c := twoClusters().cloud()
+				list := c.nodeGroups
+				c.nodeGroups = func(s awsiid.Scope, in *eks.ListNodegroupsInput) (*eks.ListNodegroupsOutput, error) {
+					switch {
+					case *in.ClusterName == "blue" && in.NextToken == nil:
+						time.Sleep(tc.blue)
+					case slices.Contains(tc.hangs, *in.ClusterName):
+						time.Sleep(hang)
+					}
+					return list(s, in)
+				}
+				node := newFleet(t, awsiid.Options{Clients: c, EKSClusters: names}).node(testRegion, nil)
+				ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+				defer cancel()
+				start := time.Now()
+				got := node.Gather(ctx, []string{"eks"})["eks"]
+				if tc.blue < 10*time.Second {
+					same(t, got, found)
+				} else if got.Status != evidence.StatusError {
+					t.Errorf("got %+v, want an error", got)
+				}
+				if took := time.Since(start); took != tc.took {
+					t.Errorf("took %v, want %v", took, tc.took)
+				}
+				time.Sleep(hang) // for what goes on in the background
+				synctest.Wait()
+				asked := 0
+				for _, call := range c.asked() {
+					if strings.Contains(call, "ListNodegroups h") {
+						asked++
+					}
+				}
+				// Four at once, of which blue and green are two.
+				if slices.Contains(tc.hangs, "h1") && asked > 2 {
+					t.Errorf("%d of the clusters h1 to h6 were asked for, want 2", asked)
+				}
+			})
+		})
+	}
 }
 
 // Many groups are described 50 a call, and never more than a few calls at once.

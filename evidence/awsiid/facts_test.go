@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
@@ -285,5 +286,40 @@ func sameFacts(t *testing.T, got, want map[string]evidence.Fact) {
 	}
 	if !reflect.DeepEqual(describe(got), describe(want)) {
 		t.Errorf("got  %v\nwant %v", describe(got), describe(want))
+	}
+}
+
+// overWhenLookedAt is a context that ends when Gather first looks whether it did:
+// after all who could answer have answered. (Of the facts, eks looks too.)
+type overWhenLookedAt struct {
+	context.Context
+	cancel context.CancelFunc
+}
+
+func (c overWhenLookedAt) Done() <-chan struct{} {
+	synctest.Wait()
+	c.cancel()
+	return c.Context.Done()
+}
+
+// What has answered by the time the context ends counts.
+func TestGatherKeepsAnswersInTime(t *testing.T) {
+	for range 20 { // as it is by chance which of two channels is looked at first
+		synctest.Test(t, func(t *testing.T) {
+			c := &cloud{instances: func(awsiid.Scope, *ec2.DescribeInstancesInput) (*ec2.DescribeInstancesOutput, error) {
+				return answer(types.Instance{InstanceId: new(testInstance)}), nil
+			}}
+			node := newFleet(t, awsiid.Options{Clients: c}).node(testRegion, nil)
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			got := node.Gather(overWhenLookedAt{ctx, cancel}, []string{"instance", "instance_profile", "organization"})
+			for name, want := range map[string]evidence.Status{
+				"instance": evidence.StatusKnown, "instance_profile": evidence.StatusAbsent, "organization": evidence.StatusError,
+			} {
+				if got[name].Status != want || errors.Is(got[name].Err, context.Canceled) {
+					t.Errorf("%s: got %+v, want %s", name, got[name], want)
+				}
+			}
+		})
 	}
 }

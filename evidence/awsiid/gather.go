@@ -55,14 +55,20 @@ func (e *Evidence) Gather(ctx context.Context, names []string) map[string]eviden
 		pending++
 		go func() { answers <- answer{name, g.gather(ctx, name)} }()
 	}
+	take := func(a answer) {
+		if a.fact.Status == evidence.StatusError && ctx.Err() != nil {
+			a.fact.Err = attempts.explain(a.fact.Err)
+		}
+		facts[a.name] = a.fact
+	}
 	for ; pending > 0; pending-- {
 		select {
 		case a := <-answers:
-			if a.fact.Status == evidence.StatusError && ctx.Err() != nil {
-				a.fact.Err = attempts.explain(a.fact.Err)
-			}
-			facts[a.name] = a.fact
+			take(a)
 		case <-ctx.Done():
+			for len(answers) > 0 { // those that came in time
+				take(<-answers)
+			}
 			for name, fact := range facts {
 				if fact.Status == "" {
 					err := fmt.Errorf("awsiid: fact %s: no answer in time: %w", name, context.Cause(ctx))

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -27,8 +26,6 @@ type OrganizationOptions struct {
 	TTL time.Duration
 }
 
-var rolePattern = regexp.MustCompile(`^([!-~]+/)?[\w+=,.@-]{1,64}$`)
-
 // check refuses what could not work.
 func (o OrganizationOptions) check() error {
 	switch {
@@ -36,11 +33,11 @@ func (o OrganizationOptions) check() error {
 		return errors.New("accounts come from a file or from Organizations: both are given")
 	case o.AccountListFile != "":
 		return nil
-	case !accountPattern.MatchString(o.ManagementAccountID):
+	case !IsAccountID(o.ManagementAccountID):
 		return fmt.Errorf("management account %.64q is not 12 digits", o.ManagementAccountID)
-	case !regionPattern.MatchString(o.Region):
+	case !IsRegion(o.Region):
 		return fmt.Errorf("%.64q is not a region", o.Region)
-	case !rolePattern.MatchString(o.Role):
+	case !IsRoleName(o.Role):
 		return fmt.Errorf("%.64q is not a role's name", o.Role)
 	}
 	return nil

@@ -31,8 +31,9 @@ func eachPage(fetch func(token *string) (next *string, err error)) error {
 	return fmt.Errorf("the answer has more than %d pages", maxPages)
 }
 
-// forEach calls f for all items, at most limit at a time, until one fails. It
-// makes an error of a panic, which in another goroutine would end the plugin.
+// forEach calls f for all items, at most limit at a time, until one fails or ctx
+// ends; either ends the context that f gets. It makes an error of a panic, which in
+// another goroutine would end the plugin.
 func forEach[T any](ctx context.Context, limit int, items []T, f func(context.Context, T) error) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(limit)
@@ -43,6 +44,9 @@ func forEach[T any](ctx context.Context, limit int, items []T, f func(context.Co
 					err = fmt.Errorf("panic: %v\n%s", r, debug.Stack())
 				}
 			}()
+			if ctx.Err() != nil {
+				return context.Cause(ctx)
+			}
 			return f(ctx, item)
 		})
 	}

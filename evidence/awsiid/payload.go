@@ -1,7 +1,6 @@
 package awsiid
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -12,42 +11,46 @@ import (
 // instance metadata service below /latest/dynamic/instance-identity/.
 type payload struct {
 	// Document is the instance identity document, byte for byte.
-	Document string `json:"document"`
+	Document string
 
 	// Signature is the base64 of an RSA-1024 signature over the document.
-	Signature string `json:"signature"`
+	Signature string
 
 	// RSA2048 is the base64, with line ends, of a PKCS#7 envelope that holds the
 	// document and an RSA-2048 signature over it.
-	RSA2048 string `json:"rsa2048"`
+	RSA2048 string
 }
 
-// parsePayload reads a payload that has these keys and no others.
+// parsePayload reads a payload that has these as document, signature and rsa2048,
+// and no other keys.
 func parsePayload(data []byte) (payload, error) {
 	if len(data) > maxPayload {
 		return payload{}, fmt.Errorf("payload of %d bytes is over %d", len(data), maxPayload)
 	}
+	// A key that isn't there leaves its text empty, null makes the pointer nil.
 	var p payload
-	if err := strictjson.Unmarshal(data, &p, strictjson.Options{MaxDepth: 1}); err != nil {
-		return payload{}, fmt.Errorf("payload: %w", err)
-	}
-	var sent map[string]json.RawMessage
-	if err := json.Unmarshal(data, &sent); err != nil {
+	sent := struct {
+		Document  *string `json:"document"`
+		Signature *string `json:"signature"`
+		RSA2048   *string `json:"rsa2048"`
+	}{&p.Document, &p.Signature, &p.RSA2048}
+	if err := strictjson.Unmarshal(data, &sent, strictjson.Options{MaxDepth: 1}); err != nil {
 		return payload{}, fmt.Errorf("payload: %w", err)
 	}
 	for _, field := range []struct {
-		key, value string
-		max        int
+		key  string
+		text *string
+		max  int
 	}{
-		{"document", p.Document, maxDocument},
-		{"signature", p.Signature, maxSignatureText},
-		{"rsa2048", p.RSA2048, maxEnvelopeText},
+		{"document", sent.Document, maxDocument},
+		{"signature", sent.Signature, maxSignatureText},
+		{"rsa2048", sent.RSA2048, maxEnvelopeText},
 	} {
-		if string(sent[field.key]) == "null" {
+		if field.text == nil {
 			return payload{}, fmt.Errorf("payload: %s is null, which an agent never sends", field.key)
 		}
-		if len(field.value) > field.max {
-			return payload{}, fmt.Errorf("payload: %s of %d bytes is over %d", field.key, len(field.value), field.max)
+		if len(*field.text) > field.max {
+			return payload{}, fmt.Errorf("payload: %s of %d bytes is over %d", field.key, len(*field.text), field.max)
 		}
 	}
 	if p.Document == "" {

@@ -14,6 +14,22 @@ var (
 	zoneSuffix = regexp.MustCompile(`^([a-z]|(-[a-z0-9]{1,16}){2,4})$`)
 )
 
+// Partitions lists AWS's partitions, the most used first: those of
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference-arns.html and those
+// that AWS's SDKs know beside them.
+func Partitions() []string {
+	return []string{"aws", "aws-cn", "aws-us-gov", "aws-iso", "aws-iso-b", "aws-iso-e", "aws-iso-f", "aws-eusc"}
+}
+
+// IsRegion reports whether text has the form of a region's name in one of the
+// Partitions, such as "us-west-2", "us-gov-west-1" and "eusc-de-east-1". AWS adds
+// regions, so that not all such names are in
+// https://docs.aws.amazon.com/global-infrastructure/latest/regions/aws-regions.html
+func IsRegion(text string) bool {
+	_, ok := partitionOf(text)
+	return ok
+}
+
 // partitionOf returns the AWS partition of a region; false if name isn't the
 // name of a region, or is of a form that no partition is known to use.
 //

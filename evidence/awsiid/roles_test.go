@@ -132,6 +132,52 @@ func TestRoleCredentialsAreRenewed(t *testing.T) {
 	}
 }
 
+// Accounts, however many, fill no more than the room there is. A client whose place
+// was taken still works, and so does a new one in its stead.
+func TestSDKClientsAreBounded(t *testing.T) {
+	const room, accounts = 1024, 1024 + 50
+	sts := &anSTS{life: time.Hour, other: func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, describeAnswer) }}
+	clients := sdkClients(t, awsiid.Credentials{AccessKeyID: "STATIC", SecretAccessKey: "s"}, sts.ServeHTTP)
+	client := func(account int) awsiid.EC2 {
+		t.Helper()
+		got, err := clients.EC2(t.Context(), awsiid.Scope{Partition: "aws", AccountID: fmt.Sprint(account), Region: "us-east-1", Role: "r"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if sets, roles := clients.Kept(); sets > room || roles > room {
+			t.Fatalf("%d sets of clients and %d roles are kept, want at most %d", sets, roles, room)
+		}
+		return got
+	}
+	use := func(client awsiid.EC2) {
+		t.Helper()
+		if _, err := client.DescribeInstances(t.Context(), &ec2.DescribeInstancesInput{}); err != nil {
+			t.Error(err)
+		}
+	}
+	held := client(1)
+	use(held)
+	var last awsiid.EC2
+	for account := 2; account <= accounts; account++ {
+		last = client(account)
+	}
+	if sets, roles := clients.Kept(); sets != room || roles != room {
+		t.Errorf("%d sets of clients and %d roles are kept, want %d of each", sets, roles, room)
+	}
+	use(held)      // with the credentials that it has
+	use(client(1)) // with new ones
+	use(last)
+	want := []string{
+		"STATIC AssumeRole in us-east-1 arn:aws:iam::1:role/r gatehouse", "1 DescribeInstances in us-east-1 with token t",
+		"1 DescribeInstances in us-east-1 with token t",
+		"STATIC AssumeRole in us-east-1 arn:aws:iam::1:role/r gatehouse", "1 DescribeInstances in us-east-1 with token t",
+		"STATIC AssumeRole in us-east-1 arn:aws:iam::1074:role/r gatehouse", "1074 DescribeInstances in us-east-1 with token t",
+	}
+	if !slices.Equal(sts.calls, want) {
+		t.Errorf("calls\n%s\nwant\n%s", strings.Join(sts.calls, "\n"), strings.Join(want, "\n"))
+	}
+}
+
 // What a call was retried for is said, although it is the deadline that ends it.
 func TestDeadlineNamesTheLastError(t *testing.T) {
 	const throttled = `<Response><Errors><Error><Code>RequestLimitExceeded</Code><Message>slow down</Message></Error></Errors><RequestID>r</RequestID></Response>`

@@ -6,8 +6,10 @@ import (
 	"crypto/sha256"
 	"encoding/asn1"
 	"encoding/hex"
+	"maps"
 	"math/big"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -293,10 +295,19 @@ func TestVerifyTrustsOnlyItsCertificates(t *testing.T) {
 }
 
 func TestPartitions(t *testing.T) {
-	for region, partition := range map[string]string{
+	regions := map[string]string{
 		"ap-southeast-7": "aws", "mx-central-1": "aws", "cn-north-1": "aws-cn", "us-gov-west-1": "aws-us-gov", "us-iso-east-1": "aws-iso",
 		"us-isob-east-1": "aws-iso-b", "eu-isoe-west-1": "aws-iso-e", "us-isof-south-1": "aws-iso-f", "eusc-de-east-1": "aws-eusc",
-	} {
+	}
+	for _, partition := range awsiid.Partitions() {
+		if !slices.Contains(slices.Collect(maps.Values(regions)), partition) {
+			t.Errorf("no region of partition %s is tried", partition)
+		}
+	}
+	for region, partition := range regions {
+		if !slices.Contains(awsiid.Partitions(), partition) {
+			t.Errorf("partition %s is not listed", partition)
+		}
 		t.Run(region, func(t *testing.T) {
 			ours, _ := authorities(t)
 			elsewhere := *ours

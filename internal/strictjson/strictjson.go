@@ -34,15 +34,10 @@ type Options struct {
 	AllowUnknownFields bool
 }
 
-// Check reports whether data is exactly one JSON object in valid Unicode, nested
-// no deeper than maxDepth (zero means DefaultMaxDepth), in which no object has
-// two keys that are equal or differ in case only.
-func Check(data []byte, maxDepth int) error {
-	return check(data, nil, Options{MaxDepth: maxDepth, AllowUnknownFields: true})
-}
-
-// Unmarshal checks data as Check does, and that its keys are written exactly as
-// the fields of the struct that value points to; then it decodes into value.
+// Unmarshal decodes data into value, a pointer, after it made sure that data is
+// exactly one JSON object in valid Unicode, nested no deeper than allowed, in which
+// no object has two keys that are equal or differ in case only, and that keys are
+// written exactly as the fields of the structs that they are decoded into.
 func Unmarshal(data []byte, value any, options Options) error {
 	if err := check(data, reflect.TypeOf(value), options); err != nil {
 		return err
@@ -50,8 +45,7 @@ func Unmarshal(data []byte, value any, options Options) error {
 	return json.Unmarshal(data, value)
 }
 
-// check does all the checks. target is the type that data is decoded into, nil
-// if there is none.
+// check does all the checks. target is the type of what data is decoded into.
 func check(data []byte, target reflect.Type, options Options) error {
 	if options.MaxDepth == 0 {
 		options.MaxDepth = DefaultMaxDepth

@@ -78,6 +78,7 @@ func TestUnmarshalRefuses(t *testing.T) {
 		"equal keys":            {data: `{"id":"a","id":"a"}`, want: `key "id" appears twice`},
 		"equal when decoded":    {data: `{"id":"a","\u0069d":"a"}`, want: `key "id" appears twice`},
 		"case variant":          {data: `{"id":"a","ID":"a"}`, want: `keys "id" and "ID" differ in case only`},
+		"case variant, deep":    {data: `{"any":{"b":1,"B":2}}`, want: `keys "b" and "B" differ in case only`},
 		"unknown case variant":  {data: `{"\u212a":1,"k":1}`, options: strictjson.Options{AllowUnknownFields: true}, want: "keys \"\u212a\" and \"k\" differ in case only"},
 		"equal keys, deep":      {data: `{"any":[{"a":[{"x":1,"x":2}]}]}`, want: `key "x" appears twice`},
 		"equal keys, raw":       {data: `{"raw":{"x":1,"x":2}}`, want: `key "x" appears twice`},
@@ -90,10 +91,11 @@ func TestUnmarshalRefuses(t *testing.T) {
 		"wrong case":            {data: `{"Id":"a"}`, want: `key "Id" must be written "id"`},
 		"wrong case, in a list": {data: `{"list":[{"NAME":"a"}]}`, options: strictjson.Options{AllowUnknownFields: true},
 			want: `key "NAME" must be written "name"`},
-		"wrong type": {data: `{"id":1}`, want: `json: cannot unmarshal number into Go struct field outer.id of type string`},
-		"too deep":   {data: `{"any":{"a":[[1]]}}`, options: strictjson.Options{MaxDepth: 3}, want: `nested deeper than 3 levels`},
-		"depth bomb": {data: `{"any":` + strings.Repeat("[", 5000) + strings.Repeat("]", 5000) + `}`, want: `nested deeper than 16 levels`},
-		"long key":   {data: `{"` + strings.Repeat("k", 1000) + `":1}`, want: `unknown key "` + strings.Repeat("k", 64) + `"`},
+		"wrong type":         {data: `{"id":1}`, want: `json: cannot unmarshal number into Go struct field outer.id of type string`},
+		"too deep":           {data: `{"any":{"a":[[1]]}}`, options: strictjson.Options{MaxDepth: 3}, want: `nested deeper than 3 levels`},
+		"two levels for one": {data: `{"any":{}}`, options: strictjson.Options{MaxDepth: 1}, want: `nested deeper than 1 levels`},
+		"depth bomb":         {data: `{"any":` + strings.Repeat("[", 5000) + strings.Repeat("]", 5000) + `}`, want: `nested deeper than 16 levels`},
+		"long key":           {data: `{"` + strings.Repeat("k", 1000) + `":1}`, want: `unknown key "` + strings.Repeat("k", 64) + `"`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var got outer
@@ -105,39 +107,27 @@ func TestUnmarshalRefuses(t *testing.T) {
 	}
 }
 
-func TestCheck(t *testing.T) {
-	if err := strictjson.Check([]byte(`{"a":{"b":1,"c":[{"d":1},{"d":2}]}}`), 0); err != nil {
-		t.Error(err)
-	}
-	err := strictjson.Check([]byte(`{"a":{"b":1,"B":2}}`), 0)
-	if want := `keys "b" and "B" differ in case only`; err == nil || err.Error() != want {
-		t.Errorf("got %v, want %q", err, want)
-	}
-	if err := strictjson.Check([]byte(`{"a":{}}`), 1); err == nil {
-		t.Error("two levels pass where one is allowed")
-	}
-}
-
-// What passes is one object that encoding/json can read, and reading it and
-// writing it again loses no key and changes no meaning.
-func FuzzCheck(f *testing.F) {
+// What passes is one object, and writing it again and reading that loses no key and
+// changes no meaning.
+func FuzzUnmarshal(f *testing.F) {
 	for _, seed := range []string{`{}`, `{"a":1,"A":2}`, `{"a":{"a":[1,"\ud83d\ude00"]}}`, `{"\u0061":1e999}`, `{"k":1,"\u212a":2}`, `[]`, `{}{}`} {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		if strictjson.Check(data, 8) != nil {
+		options := strictjson.Options{MaxDepth: 8}
+		var object, same map[string]json.RawMessage
+		if strictjson.Unmarshal(data, &object, options) != nil {
 			return
-		}
-		var object map[string]json.RawMessage
-		if err := json.Unmarshal(data, &object); err != nil {
-			t.Fatalf("passed, but can't be read: %v", err)
 		}
 		again, err := json.Marshal(object)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := strictjson.Check(again, 8); err != nil {
+		if err := strictjson.Unmarshal(again, &same, options); err != nil {
 			t.Errorf("passed, but not when written again: %v", err)
+		}
+		if len(same) != len(object) {
+			t.Errorf("%d keys, but %d when written again", len(object), len(same))
 		}
 		for a := range object {
 			for b := range object {
