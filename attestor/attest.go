@@ -208,8 +208,8 @@ func (a *attestation) gather(ctx context.Context, admission rego.Admission) erro
 
 // firstUse sets input.tofu for an agent path. The claim comes first: who asks
 // SPIRE while another holds the claim could get an answer that is about to
-// change. It is on the agent and on the machine, as a changed tag in a path
-// template must not give one machine two agents.
+// change. It is on the agent and on the machine, so that one machine is not given
+// two agents at the same time by a tag that changes between two attestations.
 func (a *attestation) firstUse(ctx context.Context, agentPath string) error {
 	agentID := a.agentID(agentPath)
 	if a.claim == nil {

@@ -31,6 +31,7 @@ import (
 	"github.com/spire-gatehouse/gatehouse/evidence"
 	"github.com/spire-gatehouse/gatehouse/evidence/awsiid"
 	testauthority "github.com/spire-gatehouse/gatehouse/internal/testauthority/awsiid"
+	"github.com/spire-gatehouse/gatehouse/rego"
 )
 
 // The plugin over gRPC, as SPIRE talks to it: the real collector, the baseline
@@ -183,6 +184,34 @@ func TestPanicIsARefusal(t *testing.T) {
 	}
 }
 
+func TestHangingUpHidesNoVerdict(t *testing.T) {
+	gone, hangUp := context.WithCancel(t.Context())
+	hangUp()
+	late, cancel := context.WithDeadline(t.Context(), time.Unix(0, 0))
+	defer cancel()
+	verdict := deny([]rego.Violation{{Rule: "tofu", Msg: "has attested before"}})
+	for name, tc := range map[string]struct {
+		ctx  context.Context
+		err  error
+		want class
+	}{
+		"denied, then hung up":       {gone, verdict, denied},
+		"forged, then hung up":       {gone, refuse(badEvidence, "forged"), badEvidence},
+		"denied, and late":           {late, verdict, denied},
+		"hung up while facts came":   {gone, refuse(unavailable, "no answer"), cancelled},
+		"hung up while policy ran":   {gone, refuse(internal, "stopped"), cancelled},
+		"out of time for facts":      {late, refuse(unavailable, "no answer"), outOfTime},
+		"still there":                {t.Context(), refuse(unavailable, "no answer"), unavailable},
+		"an error that nobody named": {t.Context(), errors.New("surprise"), internal},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := asRefusal(tc.ctx, tc.err).class; got != tc.want {
+				t.Errorf("got %v, want %v", got, tc.want)
+			}
+		})
+	}
+}
+
 func TestNotConfigured(t *testing.T) {
 	store := &agentStore{}
 	p := serve(t, newCloud(), store)
@@ -262,6 +291,7 @@ type plugin struct {
 	attestor nodeattestorv1.NodeAttestorPluginClient
 	config   configv1.ConfigServiceClient
 	logs     *logSink
+	under    *Plugin
 }
 
 func serve(t *testing.T, c *cloud, store *agentStore) *plugin {
@@ -287,7 +317,7 @@ func serve(t *testing.T, c *cloud, store *agentStore) *plugin {
 			return built{}, []plugindata.Problem{testProblem}
 		}
 		config, problems := buildAWSIID(text, func(string) string { return "" })
-		return built{collector: collector, policyConfig: config.policyConfig(), cloudTimeout: time.Minute}, problems
+		return built{collector: collector, policyConfig: config.policyConfig(), policy: config.Policy, cloudTimeout: time.Minute}, problems
 	}}
 	return serveKind(t, kind, store)
 }
@@ -295,14 +325,13 @@ func serve(t *testing.T, c *cloud, store *agentStore) *plugin {
 // serveKind serves a plugin of that kind.
 func serveKind(t *testing.T, kind Kind, store *agentStore) *plugin {
 	t.Helper()
-	p := &plugin{logs: &logSink{}}
+	p := &plugin{logs: &logSink{}, under: New(kind)}
 	logger := hclog.NewInterceptLogger(&hclog.LoggerOptions{Output: io.Discard})
 	logger.RegisterSink(p.logs)
-	under := New(kind)
 	plugintest.ServeInBackground(t, plugintest.Config{
-		PluginServer:       nodeattestorv1.NodeAttestorPluginServer(under),
+		PluginServer:       nodeattestorv1.NodeAttestorPluginServer(p.under),
 		PluginClient:       &p.attestor,
-		ServiceServers:     []pluginsdk.ServiceServer{configv1.ConfigServiceServer(under)},
+		ServiceServers:     []pluginsdk.ServiceServer{configv1.ConfigServiceServer(p.under)},
 		ServiceClients:     []pluginsdk.ServiceClient{&p.config},
 		HostServiceServers: []pluginsdk.ServiceServer{agentstorev1.AgentStoreServiceServer(store)},
 		Logger:             logger,
@@ -335,10 +364,11 @@ func payload(t *testing.T, change func(map[string]string)) []byte {
 	return data
 }
 
-// logSink keeps what the plugin logs about attestations.
+// logSink keeps what the plugin logs.
 type logSink struct {
-	mu    sync.Mutex
-	lines []map[string]any
+	mu      sync.Mutex
+	lines   []map[string]any
+	arrived chan struct{} // closed at the next line; nil while nobody waits
 }
 
 func (s *logSink) Accept(_ string, level hclog.Level, msg string, args ...any) {
@@ -349,6 +379,36 @@ func (s *logSink) Accept(_ string, level hclog.Level, msg string, args ...any) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.lines = append(s.lines, line)
+	if s.arrived != nil {
+		close(s.arrived)
+		s.arrived = nil
+	}
+}
+
+// next waits for a line with that message, and takes it and all before it away.
+func (s *logSink) next(t *testing.T, msg string) map[string]any {
+	t.Helper()
+	late := time.After(20 * time.Second)
+	for {
+		s.mu.Lock()
+		for i, line := range s.lines {
+			if line["msg"] == msg {
+				s.lines = s.lines[i+1:]
+				s.mu.Unlock()
+				return line
+			}
+		}
+		if s.arrived == nil {
+			s.arrived = make(chan struct{})
+		}
+		arrived, lines := s.arrived, s.lines
+		s.mu.Unlock()
+		select {
+		case <-arrived:
+		case <-late:
+			t.Fatalf("no log line %q among %v", msg, lines)
+		}
+	}
 }
 
 func (s *logSink) reset() {
@@ -484,9 +544,14 @@ func TestOneOfManyAttests(t *testing.T) {
 	for range holders {
 		got[status.Code(<-errs)]++
 	}
-	want := map[codes.Code]int{codes.OK: 1, codes.PermissionDenied: holders - 1}
+	// Until SPIRE has stored the agent, the others are to try again.
+	want := map[codes.Code]int{codes.OK: 1, codes.Unavailable: holders - 1}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+	store.add(agentID)
+	if _, err := p.attest(t, good); status.Code(err) != codes.PermissionDenied {
+		t.Errorf("once SPIRE has stored the agent: %v", err)
 	}
 }
 

@@ -12,18 +12,20 @@ import (
 // buildAWSIIDPlugin makes the aws_iid collector of its plugin_data. It reads the
 // files that the configuration names, and calls nobody.
 func buildAWSIIDPlugin(ctx context.Context, text string, h host) (built, []plugindata.Problem) {
-	config, problems := buildAWSIID(text, h.env)
-	if len(problems) > 0 {
-		return built{}, problems
-	}
+	o := plugindata.Parse(text)
+	config := decodeAWSIID(o, h.env)
 	certificates, err := certificatesOf(config.IdentityDocumentCertificates)
 	if err != nil {
-		problems = append(problems, plugindata.Problem{Key: "identity_document_certificates", Msg: err.Error()})
+		o.Problem("identity_document_certificates", "%v", err)
 	}
 	if file := config.accountListFile(); file != "" {
 		if err := awsiid.CheckAccountList(file); err != nil {
-			problems = append(problems, plugindata.Problem{Key: "verify_organization.account_list_file", Msg: err.Error()})
+			organization, _ := o.Object("verify_organization")
+			organization.Problem("account_list_file", "%v", err)
 		}
+	}
+	if problems := o.Problems(); len(problems) > 0 {
+		return built{}, problems
 	}
 	clients, err := awsiid.NewSDKClients(ctx, awsiid.Credentials{
 		AccessKeyID:     config.AccessKeyID.reveal(),
@@ -31,10 +33,7 @@ func buildAWSIIDPlugin(ctx context.Context, text string, h host) (built, []plugi
 		SessionToken:    config.SessionToken.reveal(),
 	})
 	if err != nil {
-		problems = append(problems, plugindata.Problem{Msg: err.Error()})
-	}
-	if len(problems) > 0 {
-		return built{}, problems
+		return built{}, []plugindata.Problem{{Msg: err.Error()}}
 	}
 	collector, err := awsiid.New(config.collectorOptions(certificates, clients, h.now))
 	if err != nil {
@@ -44,7 +43,13 @@ func buildAWSIIDPlugin(ctx context.Context, text string, h host) (built, []plugi
 	if err != nil {
 		return built{}, []plugindata.Problem{{Key: "agent_path_template", Msg: err.Error()}}
 	}
-	result := built{collector: collector, policyConfig: config.policyConfig(), cloudTimeout: config.CloudTimeout}
+	result := built{collector: collector, policyConfig: config.policyConfig(), policy: config.Policy, cloudTimeout: config.CloudTimeout}
+	if config.AssumeRole != "" && len(config.AllowedAccountIDs) == 0 && config.VerifyOrganization == nil {
+		result.warnings = append(result.warnings, "assume_role: without allowed_account_ids or verify_organization the evidence chooses whose role is assumed: nodes get in of every AWS account that has a role of that name which trusts this server")
+	}
+	if template != nil && template.NeedsTags() {
+		result.warnings = append(result.warnings, "agent_path_template: with tags in it, who may change an instance's tags may have it attest again as another agent")
+	}
 	if template != nil {
 		result.agentPath = func(claims any, facts map[string]any) (string, error) { return awsAgentPath(template, claims, facts) }
 	}

@@ -1,9 +1,11 @@
 package attestor
 
 import (
+	"slices"
 	"time"
 
 	"github.com/spire-gatehouse/gatehouse/attestor/plugindata"
+	"github.com/spire-gatehouse/gatehouse/evidence/awsiid"
 )
 
 // awsIIDConfig is the plugin_data of aws_iid, checked and with defaults filled in.
@@ -43,6 +45,9 @@ type awsIIDConfig struct {
 
 	// Enforcement has "deny", "warn" or "off" for rules.
 	Enforcement map[string]string
+
+	// Policy is where policy comes from.
+	Policy policySource
 }
 
 // organizationConfig says which accounts are in the organization: those that the
@@ -73,25 +78,13 @@ const (
 	awsPartitionsDescription = "aws, aws-cn, aws-us-gov, aws-iso, aws-iso-b, aws-iso-e, aws-iso-f or aws-eusc"
 )
 
-// isAWSPartition knows the partitions of
-// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference-arns.html and those
-// that AWS's SDKs know beside them.
-func isAWSPartition(name string) bool {
-	switch name {
-	case "aws", "aws-cn", "aws-us-gov", "aws-iso", "aws-iso-b", "aws-iso-e", "aws-iso-f", "aws-eusc":
-		return true
-	}
-	return false
-}
-
-// buildAWSIID makes the configuration of the text that SPIRE hands over, or tells
-// everything that is wrong with it; then the configuration is of no use. It reads
-// no files and calls nobody: whether a directory or file that it names can be
-// read is for the caller to find out.
+// decodeAWSIID makes the configuration of an object, to which it reports everything
+// that is wrong; then the configuration is of no use. It reads no files and calls
+// nobody: whether a directory or file that it names can be read is for the caller
+// to find out.
 //
 // An empty string means the same as no key, as for SPIRE's built-in plugin.
-func buildAWSIID(text string, env func(string) string) (awsIIDConfig, []plugindata.Problem) {
-	o := plugindata.Parse(text)
+func decodeAWSIID(o *plugindata.Object, env func(string) string) awsIIDConfig {
 	c := awsIIDConfig{
 		Partition:                    textOr(o, "partition", defaultAWSPartition),
 		AssumeRole:                   textOr(o, "assume_role", ""),
@@ -101,6 +94,7 @@ func buildAWSIID(text string, env func(string) string) (awsIIDConfig, []pluginda
 		AccountIDsForLocalValidation: accountIDs(o, "account_ids_for_local_validation"),
 		AllowedAccountIDs:            accountIDs(o, "allowed_account_ids"),
 		Enforcement:                  enforcement(o),
+		Policy:                       buildPolicySource(o),
 		VerifyOrganization:           buildOrganization(o),
 		ValidateEKSClusterMembership: buildEKS(o),
 	}
@@ -108,10 +102,10 @@ func buildAWSIID(text string, env func(string) string) (awsIIDConfig, []pluginda
 	c.DisableInstanceProfileSelectors, _ = o.Bool("disable_instance_profile_selectors")
 	c.credentials(o, env)
 
-	if !isAWSPartition(c.Partition) {
+	if !slices.Contains(awsiid.Partitions(), c.Partition) {
 		o.Problem("partition", "must be %s", awsPartitionsDescription)
 	}
-	if c.AssumeRole != "" && !isRoleName(c.AssumeRole) {
+	if c.AssumeRole != "" && !awsiid.IsRoleName(c.AssumeRole) {
 		o.Problem("assume_role", roleNameWanted)
 	}
 	if _, err := c.pathTemplate(); err != nil {
@@ -120,11 +114,7 @@ func buildAWSIID(text string, env func(string) string) (awsIIDConfig, []pluginda
 	if c.AllowedAccountIDs != nil && len(c.AllowedAccountIDs) == 0 {
 		o.Problem("allowed_account_ids", "is empty, which would let no account in; remove it to let in all")
 	}
-	problems := o.Problems()
-	if len(problems) > 0 {
-		return awsIIDConfig{}, problems
-	}
-	return c, nil
+	return c
 }
 
 // credentials takes the static credentials, each key from plugin_data or else
@@ -182,13 +172,13 @@ func buildOrganization(o *plugindata.Object) *organizationConfig {
 	if c.AccountListFile == "" && c.ManagementAccountRegion == "" {
 		c.ManagementAccountRegion = defaultManagementRegion
 	}
-	if c.ManagementAccountID != "" && !isAccountID(c.ManagementAccountID) {
+	if c.ManagementAccountID != "" && !awsiid.IsAccountID(c.ManagementAccountID) {
 		block.Problem("management_account_id", accountIDWanted)
 	}
-	if c.ManagementAccountRegion != "" && !isRegion(c.ManagementAccountRegion) {
+	if c.ManagementAccountRegion != "" && !awsiid.IsRegion(c.ManagementAccountRegion) {
 		block.Problem("management_account_region", `is no AWS region, such as "us-west-2"`)
 	}
-	if c.AssumeOrgRole != "" && !isRoleName(c.AssumeOrgRole) {
+	if c.AssumeOrgRole != "" && !awsiid.IsRoleName(c.AssumeOrgRole) {
 		block.Problem("assume_org_role", roleNameWanted)
 	}
 	return c
@@ -200,7 +190,7 @@ func buildEKS(o *plugindata.Object) *eksConfig {
 	if !ok {
 		return nil
 	}
-	clusters := names(block, "eks_cluster_names", isClusterName, clusterNameWanted)
+	clusters := names(block, "eks_cluster_names", awsiid.IsClusterName, clusterNameWanted)
 	switch {
 	case !block.Has("eks_cluster_names"):
 		block.Problem("eks_cluster_names", "is missing: name the clusters; to ask for no cluster remove the block validate_eks_cluster_membership")

@@ -1,9 +1,9 @@
 package attestor
 
 // policyConfig is the configuration as policies see it, data.gatehouse.config:
-// the keys of plugin_data without the credentials. Every key is always there,
-// with its default, so that policies need not ask; only the two blocks are absent
-// where there is none. policies/schemas/aws_iid_config.json describes it.
+// the keys of plugin_data without the credentials and the block policy. Every key
+// is always there, with its default, so that policies need not ask; only the two
+// other blocks are absent where there is none. policies/schemas/aws_iid_config.json describes it.
 func (c awsIIDConfig) policyConfig() map[string]any {
 	config := map[string]any{
 		"partition":                          c.Partition,

@@ -62,7 +62,7 @@ func TestAccountListIsChecked(t *testing.T) {
 		_, problems := buildAWSIIDPlugin(t.Context(), text, host{env: environment(nil), now: time.Now})
 		return problems
 	}
-	missing := []plugindata.Problem{{Key: "verify_organization.account_list_file", Msg: "account list: stat " + path + ": no such file or directory"}}
+	missing := []plugindata.Problem{{Line: 1, Key: "verify_organization.account_list_file", Msg: "account list: stat " + path + ": no such file or directory"}}
 	if got := build(); !reflect.DeepEqual(got, missing) {
 		t.Errorf("missing: got %v", got)
 	}
@@ -77,5 +77,51 @@ func TestAccountListIsChecked(t *testing.T) {
 	}
 	if got := build(); got != nil {
 		t.Errorf("good: got %v", got)
+	}
+}
+
+// Every problem is told at once, in files that the configuration names too, with
+// the line of the key.
+func TestProblemsOfAllStages(t *testing.T) {
+	text := `partition = "aws-mars"
+identity_document_certificates = "/nowhere"
+verify_organization { account_list_file = "/nowhere.json" }`
+	_, got := buildAWSIIDPlugin(t.Context(), text, host{env: environment(nil), now: time.Now})
+	want := []plugindata.Problem{
+		{Line: 1, Key: "partition", Msg: "must be " + awsPartitionsDescription},
+		{Line: 2, Key: "identity_document_certificates", Msg: "awsiid: certificates: open /nowhere: no such file or directory"},
+		{Line: 3, Key: "verify_organization.account_list_file", Msg: "account list: stat /nowhere.json: no such file or directory"},
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got  %v\nwant %v", got, want)
+	}
+}
+
+func TestWarnings(t *testing.T) {
+	for text, want := range map[string]int{
+		`assume_role = "reader"`: 1,
+		`assume_role = "reader" allowed_account_ids = ["123456789012"]`:                                                    0,
+		`assume_role = "reader" verify_organization { management_account_id = "123456789012" assume_org_role = "lister" }`: 0,
+		`agent_path_template = "/aws_iid/{{ .Tags.env }}/{{ .InstanceID }}"`:                                               1,
+		`agent_path_template = "/aws_iid/{{ .Region }}/{{ .InstanceID }}"`:                                                 0,
+	} {
+		result, problems := buildAWSIIDPlugin(t.Context(), text, host{env: environment(nil), now: time.Now})
+		if len(problems) > 0 || len(result.warnings) != want {
+			t.Errorf("%s: %d warnings %q, problems %v; want %d warnings", text, len(result.warnings), result.warnings, problems, want)
+		}
+	}
+}
+
+func TestTurnedDownRulesAreNamed(t *testing.T) {
+	config, problems := buildAWSIID(`enforcement = { tofu = "warn", block_device = "off", instance_state = "deny" }`, environment(nil))
+	if len(problems) > 0 {
+		t.Fatal(problems)
+	}
+	want := []string{
+		"enforcement: rule block_device is at off: what it refuses gets in",
+		"enforcement: rule tofu is at warn: what it refuses gets in",
+	}
+	if got := turnedDown(config.policyConfig()); !reflect.DeepEqual(got, want) {
+		t.Errorf("got  %q\nwant %q", got, want)
 	}
 }

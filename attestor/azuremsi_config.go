@@ -32,6 +32,9 @@ type azureMSIConfig struct {
 
 	// Enforcement has "deny", "warn" or "off" for rules.
 	Enforcement map[string]string
+
+	// Policy is where policy comes from.
+	Policy policySource
 }
 
 // azureTenantConfig is what is configured for one tenant. AppSecret and
@@ -65,6 +68,7 @@ func buildAzureMSI(text string, env func(string) string) (azureMSIConfig, []plug
 		SignatureAlgorithms: []string{defaultSignatureAlgorithm},
 		CloudTimeout:        cloudTimeout(o),
 		Enforcement:         enforcement(o),
+		Policy:              buildPolicySource(o),
 	}
 	c.Cloud, c.CloudName = buildAzureCloud(o, env)
 	if _, err := c.pathTemplate(); err != nil {

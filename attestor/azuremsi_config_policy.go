@@ -1,8 +1,8 @@
 package attestor
 
 // policyConfig is the configuration as policies see it, data.gatehouse.config:
-// the keys of plugin_data without the credentials. Every key is always there, with
-// its default, so that policies need not ask.
+// the keys of plugin_data without the credentials and the block policy. Every key
+// is always there, with its default, so that policies need not ask.
 // policies/schemas/azure_msi_config.json describes it.
 func (c azureMSIConfig) policyConfig() map[string]any {
 	tenants := make(map[string]any, len(c.Tenants))

@@ -3,6 +3,7 @@ package attestor
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"time"
 
 	"github.com/spire-gatehouse/gatehouse/attestor/agentpath"
@@ -36,20 +37,23 @@ func lacks(o *plugindata.Object, key string) bool {
 	return !o.Has(key) || ok && text == ""
 }
 
-// names reads a list of names, each of which must be right and there only once.
+// names reads a list of names, each of which must be right. One that is there
+// twice counts once, as it does for SPIRE's built-in plugins.
 func names(o *plugindata.Object, key string, right func(string) bool, wanted string) []string {
 	all, _ := o.Strings(key)
-	seen := make(map[string]bool, len(all))
+	var once []string
 	for i, name := range all {
-		switch {
-		case !right(name):
+		if !right(name) {
 			o.ElementProblem(key, i, "%s", wanted)
-		case seen[name]:
-			o.ElementProblem(key, i, "is in the list twice")
 		}
-		seen[name] = true
+		if !slices.Contains(once, name) {
+			once = append(once, name)
+		}
 	}
-	return all
+	if all != nil && once == nil {
+		once = []string{} // there, and empty
+	}
+	return once
 }
 
 // enforcement reads how rules are enforced. Operators add rules of their own, so

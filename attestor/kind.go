@@ -36,7 +36,9 @@ func (k Kind) Name() string { return k.name }
 type built struct {
 	collector    evidence.Collector
 	policyConfig map[string]any // data.gatehouse.config
-	cloudTimeout time.Duration  // for the facts of one attestation
+	policy       policySource
+	cloudTimeout time.Duration // for the facts of one attestation
+	warnings     []string      // what is allowed, and worth a second thought
 
 	// agentPath renders agent_path_template for one node, or returns "" while
 	// that needs facts; nil when none is configured.

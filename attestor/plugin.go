@@ -3,8 +3,10 @@ package attestor
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"runtime/debug"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -39,6 +41,12 @@ type Plugin struct {
 	// current is what attestations that start now are decided with; nil until
 	// configured. It is replaced whole and never changed.
 	current atomic.Pointer[snapshot]
+
+	// replacing is held while current is replaced and, by Configure, while it is
+	// loaded. watch keeps the policy of current up to date; nil for the baseline.
+	replacing sync.Mutex
+	watch     *policyWatch
+	closed    bool
 }
 
 var (
@@ -46,6 +54,7 @@ var (
 	_ configv1.ConfigServer             = (*Plugin)(nil)
 	_ pluginsdk.NeedsLogger             = (*Plugin)(nil)
 	_ pluginsdk.NeedsHostServices       = (*Plugin)(nil)
+	_ io.Closer                         = (*Plugin)(nil)
 )
 
 // New returns a plugin of that kind.
@@ -76,13 +85,65 @@ func (p *Plugin) BrokerHostServices(broker pluginsdk.ServiceBroker) error {
 // Configure takes over new plugin_data if all of it is good. Otherwise it
 // reports every problem, and what was in force stays.
 func (p *Plugin) Configure(ctx context.Context, req *configv1.ConfigureRequest) (*configv1.ConfigureResponse, error) {
-	s, err := p.load(ctx, req)
+	wait, err := p.configure(ctx, req)
 	if err != nil {
 		return nil, err
 	}
-	p.current.Store(s)
-	p.log.Info("Configured", "policy_revision", s.engine.Revision(), "trust_domain", s.trustDomain.Name())
+	wait()
 	return &configv1.ConfigureResponse{}, nil
+}
+
+// configure replaces what is in force and the watch over its policy. It returns a
+// wait for the end of the old watch, which may itself wait for replacing.
+func (p *Plugin) configure(ctx context.Context, req *configv1.ConfigureRequest) (wait func(), err error) {
+	p.replacing.Lock()
+	defer p.replacing.Unlock()
+	if p.closed {
+		return nil, status.Error(codes.FailedPrecondition, "the plugin is closed")
+	}
+	next, err := p.load(ctx, req)
+	if err != nil {
+		return nil, err
+	}
+	var watch *policyWatch
+	if next.policy.source.Directory != "" {
+		if watch, err = watchPolicy(next.policy, next.revision, p.log, p.swapPolicy); err != nil {
+			return nil, configError([]string{"policy.directory: " + err.Error()})
+		}
+	}
+	wait = p.watch.stop()
+	p.watch = watch
+	p.current.Store(next.snapshot)
+	for _, warning := range next.warnings {
+		p.log.Warn("Configuration weakens attestation", "warning", warning)
+	}
+	p.log.Info("Configured", "policy_revision", next.engine.Revision(), "trust_domain", next.trustDomain.Name())
+	return wait, nil
+}
+
+// swapPolicy puts a revision in force, unless ctx, which is the watch's, has ended:
+// then another configuration may be.
+func (p *Plugin) swapPolicy(ctx context.Context, next policyRevision) bool {
+	p.replacing.Lock()
+	defer p.replacing.Unlock()
+	if ctx.Err() != nil {
+		return false
+	}
+	s := *p.current.Load()
+	s.engine = next.engine
+	p.current.Store(&s)
+	return true
+}
+
+// Close is called by SPIRE's plugin SDK before the process ends.
+func (p *Plugin) Close() error {
+	p.replacing.Lock()
+	p.closed = true
+	wait := p.watch.stop()
+	p.watch = nil
+	p.replacing.Unlock()
+	wait()
+	return nil
 }
 
 // Validate reports what Configure would, and changes nothing.

@@ -1,6 +1,7 @@
 package attestor
 
 import (
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -54,7 +55,7 @@ func (rec *record) log(log hclog.Logger, now time.Time, r *refusal) {
 		fields = append(fields, "exempt", rec.exempt)
 	}
 	if len(rec.warnings) > 0 {
-		fields = append(fields, "warnings", rec.warnings)
+		fields = append(fields, "warnings", cut(reasons(rec.warnings)))
 	}
 	if len(rec.factErrors) > 0 {
 		fields = append(fields, "fact_errors", rec.factErrors)
@@ -66,14 +67,18 @@ func (rec *record) log(log hclog.Logger, now time.Time, r *refusal) {
 	if rules := r.rules(); len(rules) > 0 {
 		fields = append(fields, "rules", rules)
 	}
-	reason := r.Error()
-	if len(reason) > maxLoggedReason {
-		reason = reason[:maxLoggedReason] + "… (cut)"
-	}
-	fields = append(fields, "outcome", r.class.name, "reason", reason)
+	fields = append(fields, "outcome", r.class.name, "reason", cut(r.Error()))
 	if r.class == internal {
 		log.Error("Node attestation refused", fields...)
 	} else {
 		log.Warn("Node attestation refused", fields...)
 	}
+}
+
+// cut bounds a text for the log, at the end of a character.
+func cut(text string) string {
+	if len(text) <= maxLoggedReason {
+		return text
+	}
+	return strings.ToValidUTF8(text[:maxLoggedReason], "") + "… (cut)"
 }

@@ -35,6 +35,7 @@ type class struct {
 var (
 	badEvidence   = class{"bad_evidence", codes.InvalidArgument, "attestation evidence refused"}
 	denied        = class{"denied", codes.PermissionDenied, "attestation denied by policy"}
+	deniedForNow  = class{"denied_for_now", codes.Unavailable, "attestation denied for now, try again"}
 	unavailable   = class{"unavailable", codes.Unavailable, "attestation can't be decided now, try again"}
 	notConfigured = class{"not_configured", codes.FailedPrecondition, "attestor not configured"}
 	internal      = class{"internal", codes.Internal, "attestation failed"}
@@ -46,13 +47,24 @@ func refuse(c class, format string, args ...any) *refusal {
 	return &refusal{class: c, reason: fmt.Errorf(format, args...)}
 }
 
-// deny is policy's refusal.
+// deny is policy's refusal. SPIRE's agent takes PermissionDenied as final, and
+// tries again on any other code: a denial is final unless all of its reasons pass
+// by themselves.
 func deny(violations []rego.Violation) *refusal {
-	reasons := make([]string, 0, len(violations))
-	for _, v := range violations {
-		reasons = append(reasons, v.Rule+": "+v.Msg)
+	c := deniedForNow
+	if slices.ContainsFunc(violations, func(v rego.Violation) bool { return !v.Transient }) {
+		c = denied
 	}
-	return &refusal{class: denied, reason: errors.New(strings.Join(reasons, "; ")), denials: violations}
+	return &refusal{class: c, reason: errors.New(reasons(violations)), denials: violations}
+}
+
+// reasons is what violations say, in one line.
+func reasons(violations []rego.Violation) string {
+	texts := make([]string, 0, len(violations))
+	for _, v := range violations {
+		texts = append(texts, v.Rule+": "+v.Msg)
+	}
+	return strings.Join(texts, "; ")
 }
 
 // rules names the rules that denied, sorted and each once.
@@ -65,17 +77,22 @@ func (r *refusal) rules() []string {
 	return slices.Compact(names)
 }
 
-// asRefusal makes a refusal of any error. An agent that hung up, or whose time
-// is over, is told so whatever failed because of it.
+// asRefusal makes a refusal of any error. What failed after an agent hung up, or
+// its time was over, failed because of that; a verdict stays one: who is denied
+// must not be able to hide it by hanging up.
 func asRefusal(ctx context.Context, err error) *refusal {
+	var r *refusal
+	isRefusal := errors.As(err, &r)
+	if isRefusal && (r.class == denied || r.class == deniedForNow || r.class == badEvidence) {
+		return r
+	}
 	switch ctx.Err() {
 	case context.Canceled:
 		return refuse(cancelled, "the agent's call was cancelled: %w", err)
 	case context.DeadlineExceeded:
 		return refuse(outOfTime, "the agent's call ran out of time: %w", err)
 	}
-	var r *refusal
-	if errors.As(err, &r) {
+	if isRefusal {
 		return r
 	}
 	return refuse(internal, "%w", err)

@@ -3,6 +3,10 @@ package attestor
 import (
 	"context"
 	"errors"
+	"fmt"
+	"maps"
+	"runtime/debug"
+	"slices"
 	"time"
 
 	"github.com/spiffe/go-spiffe/v2/spiffeid"
@@ -11,7 +15,6 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/spire-gatehouse/gatehouse/evidence"
-	"github.com/spire-gatehouse/gatehouse/policies"
 	"github.com/spire-gatehouse/gatehouse/rego"
 	"github.com/spire-gatehouse/gatehouse/tofu"
 )
@@ -35,9 +38,24 @@ type configRequest interface {
 	GetHclConfiguration() string
 }
 
+// loaded is a configuration made ready: a snapshot, and what its policy came from
+// so that it can be loaded anew.
+type loaded struct {
+	*snapshot
+	warnings []string
+	policy   policyLoader
+	revision policyRevision
+}
+
 // load makes a snapshot of a configuration, or says all that is wrong with it.
-// It changes nothing.
-func (p *Plugin) load(ctx context.Context, req configRequest) (*snapshot, error) {
+// It changes nothing. A panic is an error: a bad configuration must not end a
+// plugin that serves with a good one.
+func (p *Plugin) load(ctx context.Context, req configRequest) (_ loaded, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = configError([]string{fmt.Sprintf("panic: %v\n%s", r, debug.Stack())})
+		}
+	}()
 	var problems []string
 	td, err := spiffeid.TrustDomainFromString(req.GetCoreConfiguration().GetTrustDomain())
 	if err != nil {
@@ -48,26 +66,36 @@ func (p *Plugin) load(ctx context.Context, req configRequest) (*snapshot, error)
 		problems = append(problems, problem.String())
 	}
 	if len(problems) > 0 {
-		return nil, configError(problems)
+		return loaded{}, configError(problems)
 	}
-	engine, err := rego.New(ctx, rego.Options{
-		Plugin: p.kind.name,
-		Policy: policies.Baseline(),
-		Config: built.policyConfig,
-	})
+	policy := policyLoader{plugin: p.kind.name, source: built.policy, config: built.policyConfig}
+	revision, err := policy.load(ctx)
 	if err != nil {
-		return nil, configError(messages(err))
+		return loaded{}, configError(messages(err))
 	}
-	return &snapshot{
+	warnings := append(turnedDown(built.policyConfig), built.warnings...)
+	return loaded{policy: policy, revision: revision, warnings: warnings, snapshot: &snapshot{
 		plugin:       p.kind.name,
 		trustDomain:  td,
 		collector:    built.collector,
 		cloudTimeout: built.cloudTimeout,
 		agentPath:    built.agentPath,
-		engine:       engine,
+		engine:       revision.engine,
 		agents:       p.agents,
 		claims:       p.claims,
-	}, nil
+	}}, nil
+}
+
+// turnedDown names the rules that the configuration does not let deny.
+func turnedDown(policyConfig map[string]any) []string {
+	modes, _ := policyConfig["enforcement"].(map[string]any)
+	var warnings []string
+	for _, rule := range slices.Sorted(maps.Keys(modes)) {
+		if modes[rule] != "deny" {
+			warnings = append(warnings, fmt.Sprintf("enforcement: rule %s is at %v: what it refuses gets in", rule, modes[rule]))
+		}
+	}
+	return warnings
 }
 
 // configError is InvalidArgument with each problem as a detail of its own, and

@@ -3,7 +3,7 @@
 //
 // Start reading at gatehouse/aws_iid/aws_iid.rego, which says how a policy is
 // put together. Each rule is a file of its own, so that an operator's file at the
-// same relative path replaces exactly that rule.
+// same relative path replaces exactly that rule: see Over.
 package policies
 
 import (
@@ -14,6 +14,18 @@ import (
 //go:embed gatehouse schemas
 var baseline embed.FS
 
+//go:embed schemas
+var schemas embed.FS
+
+//go:embed samples/*/*.json
+var samples embed.FS
+
 // Baseline returns the embedded policies: gatehouse/… with their tests, and
 // schemas/….
 func Baseline() fs.FS { return baseline }
+
+// Samples returns a plugin's sample inputs: documents as policies see them at the
+// decision, on which a changed policy is tried before it takes over.
+func Samples(plugin string) (fs.FS, error) {
+	return fs.Sub(samples, "samples/"+plugin)
+}

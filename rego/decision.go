@@ -14,6 +14,10 @@ type Violation struct {
 
 	// Msg is for a person, in the server's log; never for the agent.
 	Msg string `json:"msg"`
+
+	// Transient says that the reason passes by itself: the node may try again.
+	// SPIRE's agent gives up at once when it is denied for good.
+	Transient bool `json:"transient,omitempty"`
 }
 
 // An Admission is the answer from the signed evidence alone. Violations of rules

@@ -38,6 +38,13 @@ type Options struct {
 
 	// Timeout bounds one evaluation. Zero means one second.
 	Timeout time.Duration
+
+	// SelfTest says of which files the tests must pass; nil for none.
+	SelfTest func(file string) bool
+
+	// Samples holds input documents, *.json, that both questions must have an
+	// answer to, a denial or not; nil for none.
+	Samples fs.FS
 }
 
 // An Engine evaluates one revision of policy and configuration. It never changes
@@ -62,10 +69,12 @@ var pluginPattern = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
 //     and check their types against the schemas;
 //  3. check that the package has both entrypoints and declares its schemas;
 //  4. check that the enforcement configured is of rules that there are;
-//  5. prepare both queries over the modules, the tests left out.
+//  5. run the tests that Options.SelfTest chooses;
+//  6. prepare both queries over the modules, the tests left out;
+//  7. ask both of each of Options.Samples.
 //
-// Each of the first four steps reports all its problems, as an error that joins
-// one for each, with its file and line.
+// Each step reports all its problems, as an error that joins one for each, with
+// its file and line where there is one.
 func New(ctx context.Context, opts Options) (*Engine, error) {
 	engine, err := newEngine(ctx, opts)
 	if err != nil {
@@ -105,6 +114,9 @@ func newEngine(ctx context.Context, opts Options) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := selfTest(ctx, src, opts.SelfTest, caps); err != nil {
+		return nil, err
+	}
 	engine := &Engine{
 		plugin:   opts.Plugin,
 		timeout:  opts.Timeout,
@@ -119,6 +131,9 @@ func newEngine(ctx context.Context, opts Options) (*Engine, error) {
 		return nil, err
 	}
 	if engine.decision, err = prepare(ctx, opts.Plugin, decision, compiler, store, caps); err != nil {
+		return nil, err
+	}
+	if err := engine.tryOut(ctx, opts.Samples); err != nil {
 		return nil, err
 	}
 	return engine, nil

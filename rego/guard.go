@@ -141,7 +141,7 @@ func (f *fields) reasons(field string, value ast.Value) []Violation {
 }
 
 func decodeReason(value ast.Value) (Violation, error) {
-	reason, err := object(value, []string{"rule", "msg"})
+	reason, err := object(value, []string{"rule", "msg"}, "transient")
 	if err != nil {
 		return Violation{}, err
 	}
@@ -159,7 +159,15 @@ func decodeReason(value ast.Value) (Violation, error) {
 	if err := checkText(string(msg), maxMessageBytes); err != nil {
 		return Violation{}, within("msg", err)
 	}
-	return Violation{Rule: string(rule), Msg: string(msg)}, nil
+	transient := false
+	if flag, there := reason["transient"]; there {
+		boolean, ok := flag.(ast.Boolean)
+		if !ok {
+			return Violation{}, fmt.Errorf("transient is %s, not a boolean", typeName(flag))
+		}
+		transient = bool(boolean)
+	}
+	return Violation{Rule: string(rule), Msg: string(msg), Transient: transient}, nil
 }
 
 // object returns the fields of an object that has all required keys, maybe the

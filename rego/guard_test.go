@@ -103,7 +103,7 @@ func TestDecodeDecision(t *testing.T) {
 		AgentPath:   "/spire/agent/aws_iid/a",
 		Selectors:   []string{"a:1", "b:2"},
 		CanReattest: true,
-		Warnings:    []Violation{{"w", "careful"}},
+		Warnings:    []Violation{{Rule: "w", Msg: "careful"}},
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, want %+v", got, want)
@@ -252,7 +252,7 @@ func TestAdmissionWithoutPath(t *testing.T) {
 // A denial is a denial, whatever its path and selectors; but neither gets out.
 func TestDenialNeedsNoPath(t *testing.T) {
 	deny := reason(`"r"`, `"m"`)
-	want := []Violation{{"r", "m"}}
+	want := []Violation{{Rule: "r", Msg: "m"}}
 	for name, c := range map[string]change{
 		"no path":      {"violations": deny, "agent_path": ""},
 		"bad path":     {"violations": deny, "agent_path": `"/x"`},
@@ -260,7 +260,7 @@ func TestDenialNeedsNoPath(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := decodeDecision(c.of(goodDecision()), testGuard, nil)
-			whole := Decision{Violations: want, Exempt: []string{"x"}, Warnings: []Violation{{"w", "careful"}}}
+			whole := Decision{Violations: want, Exempt: []string{"x"}, Warnings: []Violation{{Rule: "w", Msg: "careful"}}}
 			if err != nil || !reflect.DeepEqual(got, whole) {
 				t.Errorf("got %+v, %v, want %+v", got, err, whole)
 			}
@@ -279,7 +279,7 @@ func TestDenialsAreSorted(t *testing.T) {
 	got, err := decodeDecision(change{
 		"violations": `{{"rule": "b", "msg": "1"}, {"rule": "a", "msg": "2"}, {"rule": "a", "msg": "1"}, {"rule": "x", "msg": "exempt"}}`,
 	}.of(goodDecision()), testGuard, nil)
-	want := []Violation{{"a", "1"}, {"a", "2"}, {"b", "1"}}
+	want := []Violation{{Rule: "a", Msg: "1"}, {Rule: "a", Msg: "2"}, {Rule: "b", Msg: "1"}}
 	if err != nil || !reflect.DeepEqual(got.Denials(), want) {
 		t.Errorf("got %v, %v, want %v", got.Denials(), err, want)
 	}

@@ -4,9 +4,19 @@ import "time"
 
 // What a policy source may be.
 const (
-	maxFiles     = 10_000
+	maxFiles     = 1000
 	maxFileBytes = 4 << 20
 	maxAllBytes  = 64 << 20
+	maxEntries   = 10_000 // files that don't count and folders too
+	maxDepth     = 16     // folders in folders
+)
+
+// What the self-tests of a policy may take, and how much is said about them.
+const (
+	maxTestTime     = 2 * time.Second  // one test
+	maxAllTestsTime = 10 * time.Second // all of them
+	maxFailures     = 20               // reported
+	maxFailedCases  = 5                // reported of one test
 )
 
 // What the document given to a policy may be. The depth is that of any value

@@ -5,6 +5,8 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
+	"io/fs"
 
 	"github.com/open-policy-agent/opa/v1/util"
 )
@@ -26,6 +28,16 @@ func revision(plugin string, files map[string][]byte, config []byte) string {
 		write(files[name])
 	}
 	return hex.EncodeToString(hash.Sum(nil))
+}
+
+// Digest identifies the files of a policy that count: the same for the same
+// content. It reads all of them, within New's bounds, and looks at none.
+func Digest(policy fs.FS) (string, error) {
+	files, err := readFiles(policy)
+	if err != nil {
+		return "", fmt.Errorf("rego: reading policy: %w", err)
+	}
+	return revision("", files, nil), nil
 }
 
 // marshalConfig writes the configuration with its keys in order.

@@ -163,12 +163,17 @@ func merge(into, from map[string]any, at string) (conflict string) {
 // readFiles reads the files that count, within bounds.
 func readFiles(fsys fs.FS) (map[string][]byte, error) {
 	files := map[string][]byte{}
-	total := 0
+	total, entries := 0, 0
 	var problems []error
 	err := fs.WalkDir(fsys, ".", func(name string, entry fs.DirEntry, err error) error {
+		entries++
 		switch {
 		case err != nil:
 			return err
+		case entries > maxEntries:
+			return fmt.Errorf("policy's directory has more than %d entries", maxEntries)
+		case strings.Count(name, "/") > maxDepth:
+			return fmt.Errorf("%s: is more than %d folders deep; a symbolic link may lead to a folder above it", name, maxDepth)
 		case name != "." && strings.HasPrefix(entry.Name(), "."):
 			if entry.IsDir() {
 				return fs.SkipDir
@@ -189,6 +194,9 @@ func readFiles(fsys fs.FS) (map[string][]byte, error) {
 		}
 		if !counts {
 			return nil
+		}
+		if entry.Type()&^fs.ModeSymlink != 0 {
+			return fmt.Errorf("%s: is no regular file", name)
 		}
 		content, err := readFile(fsys, name)
 		if err != nil {
@@ -232,8 +240,11 @@ func linksToFile(fsys fs.FS, name string) error {
 	if err != nil {
 		return err
 	}
-	if info.IsDir() {
+	switch {
+	case info.IsDir():
 		return fmt.Errorf("%s: is a symbolic link to a directory, which is not followed", name)
+	case !info.Mode().IsRegular():
+		return fmt.Errorf("%s: is no regular file", name)
 	}
 	return nil
 }

@@ -92,8 +92,12 @@ func (c *Claim) Release() {
 }
 
 // Keep lets the claim run out by itself: the agent was accepted, and SPIRE is
-// about to store it.
+// about to store it. It does nothing to a nil claim: a policy may accept an agent
+// though another attestation holds it.
 func (c *Claim) Keep() {
+	if c == nil {
+		return
+	}
 	c.claims.mu.Lock()
 	defer c.claims.mu.Unlock()
 	if !c.over {

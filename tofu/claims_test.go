@@ -69,6 +69,16 @@ func TestClaims(t *testing.T) {
 	}
 }
 
+// Where there is no claim there is nothing to end.
+func TestNoClaim(t *testing.T) {
+	c := tofu.NewClaims(time.Minute, nil)
+	take(t, c, true, "agent")
+	claim := take(t, c, false, "agent")
+	claim.Keep()
+	claim.Release()
+	take(t, c, false, "agent")
+}
+
 func take(t *testing.T, c *tofu.Claims, want bool, names ...string) *tofu.Claim {
 	t.Helper()
 	claim, ok := c.Take(names...)

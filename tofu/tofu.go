@@ -1,12 +1,12 @@
-// Package tofu answers the trust-on-first-use question: has this agent ID
-// already been attested?
+// Package tofu is trust on first use: has this agent attested before, or is it
+// doing so right now?
 //
 // The durable truth is SPIRE's own datastore, shared by all of a trust domain's
-// servers and asked through the AgentStore host service. It answers that one
-// question and nothing else: not when, not with which evidence, not whether the
-// agent is banned (SPIRE enforces bans itself).
-//
-// Start at Store.Attested.
+// servers and asked through the AgentStore host service: see Store. It answers that
+// one question and nothing else: not when, not with which evidence, not whether the
+// agent is banned (SPIRE enforces bans itself). Claims hold off whoever else asks
+// between the question and SPIRE's storing the agent. A claim comes first, then
+// the question.
 package tofu
 
 import (

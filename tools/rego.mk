@@ -9,7 +9,7 @@ rego-fmt: ## opa fmt
 	@$(OPA) fmt --fail --list policies || { echo 'not formatted: run go tool opa fmt -w policies'; exit 1; }
 
 rego-check: ## opa check, strict and with schemas
-	$(OPA) check --strict -s policies/schemas policies/gatehouse
+	$(OPA) check --strict -s policies/schemas policies/gatehouse policies/examples
 
 rego-test: ## opa test, every line covered
 	$(OPA) test --fail-on-empty policies/gatehouse

@@ -39,7 +39,9 @@ var tagName = regexp.MustCompile(`\.Tags(?:\.(\w+)|\s+"([^"]+)")`)
 
 // Parse parses a template of the named plugin and rehearses it with sample, the
 // fields of an imaginary node. identity is the field that tells two machines
-// apart. What no node could attest with is an error here.
+// apart. A template that gives that node no good path is refused, and so is one
+// that names a field which no node has. Where a function fails instead, or a tag
+// is missing, another node may fare better: that is left to Render.
 func Parse(text, plugin, identity string, sample map[string]string) (*Template, error) {
 	if _, ok := sample[identity]; !ok {
 		return nil, fmt.Errorf("agentpath: no field %s in the sample", identity)
@@ -56,10 +58,21 @@ func Parse(text, plugin, identity string, sample map[string]string) (*Template, 
 			fields.Tags[name[1]+name[2]] = "tag"
 		}
 	}
-	if _, err := t.Render(fields); err != nil {
+	_, err = t.Render(fields)
+	if err != nil && !t.mayFareBetter(err) {
 		return nil, fmt.Errorf("for a node with %v: %w", sample, err)
 	}
 	return t, nil
+}
+
+// mayFareBetter says whether another node's values, its tags above all, could
+// spare it the error that the rehearsal met.
+func (t *Template) mayFareBetter(err error) bool {
+	var failed template.ExecError
+	if !errors.As(err, &failed) {
+		return false
+	}
+	return t.needTags || !strings.Contains(failed.Error(), "map has no entry for key")
 }
 
 // NeedsTags says that the path can't be rendered before the node's tags are
@@ -67,8 +80,10 @@ func Parse(text, plugin, identity string, sample map[string]string) (*Template, 
 func (t *Template) NeedsTags() bool { return t.needTags }
 
 // Render returns a node's agent path, beginning with /spire/agent/. It refuses
-// a path that would differ next time, or that another machine would share, or
-// that a value's own slashes have given more segments.
+// a path that would differ next time, or that does not change with the machine's
+// identity, or that a value's own slashes have given more segments. That no two
+// machines share a path it can't tell: a template may keep a part of the identity
+// only.
 func (t *Template) Render(fields Fields) (string, error) {
 	path, err := t.execute(fields)
 	if err != nil {

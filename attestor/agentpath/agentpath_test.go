@@ -18,6 +18,12 @@ func TestParse(t *testing.T) {
 		`/aws_iid/{{ index .Tags "my cluster" }}/{{ .InstanceID }}`:           "",
 		`/aws_iid/{{ .InstanceID | sha256sum | trunc 12 }}`:                   "",
 
+		// What this node can't have a path of, another one can.
+		`/aws_iid/{{ $t := .Tags }}{{ $t.env }}/{{ .InstanceID }}`:                                 "",
+		`/aws_iid/{{ with .Tags }}{{ .env }}{{ end }}/{{ .InstanceID }}`:                           "",
+		`/aws_iid/{{ index (splitList "-" .Tags.env) 1 }}/{{ .InstanceID }}`:                       "",
+		`{{ if ne .Region "cn-north-1" }}{{ fail "not here" }}{{ end }}/aws_iid/{{ .InstanceID }}`: "",
+
 		"/aws_iid/{{ .InstanceID":               `template: agent_path_template:1: unclosed action`,
 		`/aws_iid/{{ env "HOME" }}`:             `template: agent_path_template:1: function "env" not defined`,
 		"/aws_iid/{{ .Instance }}":              node + `template: agent_path_template:1:12: executing "agent_path_template" at <.Instance>: map has no entry for key "Instance"`,

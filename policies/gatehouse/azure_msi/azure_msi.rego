@@ -58,7 +58,8 @@ decision := object.union(
 # METADATA
 # title: Reasons to refuse, from signed evidence
 # description: |
-#   Objects of rule and msg. May read the evidence, the configuration, the peer,
+#   Objects of rule and msg, and "transient": true where the reason passes by
+#   itself and the node may try again. May read the evidence, the configuration, the peer,
 #   the time and input.tofu, never input.facts: it is asked before they are there.
 # scope: document
 admission_violation contains reason if {

@@ -16,8 +16,11 @@ admission_violation contains {"rule": "tofu", "msg": msg} if {
 # description: |
 #   Between the question whether an agent is attested and SPIRE's storing it,
 #   another attestation with the same token could pass. A claim closes the gap.
-admission_violation contains {"rule": "tofu", "msg": msg} if {
+#   Once the agent is stored, the claim has done its work. If SPIRE failed to store
+#   it, the claim runs out by itself, and the agent may try again.
+admission_violation contains {"rule": "tofu", "msg": msg, "transient": true} if {
 	input.tofu.claimed != false
+	not input.tofu.attested == true
 	msg := $"another attestation of agent {agent_path} is under way"
 }
 

@@ -1,0 +1,95 @@
+package attestor
+
+import (
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/open-policy-agent/opa/v1/format"
+)
+
+// blocks returns the indented blocks of a page, by the first line of each.
+func blocks(t *testing.T, page string) map[string]string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("..", "docs", page))
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := map[string]string{}
+	first, block, blank := "", "", ""
+	for line := range strings.Lines(string(text) + "\n.\n") {
+		code, indented := strings.CutPrefix(line, "    ")
+		switch {
+		case indented && block == "":
+			first, block = strings.TrimSpace(code), code
+		case indented:
+			block += blank + code
+			blank = ""
+		case line == "\n":
+			blank += line
+			continue
+		case block != "":
+			all[first] = block
+			block = ""
+		}
+		blank = ""
+	}
+	return all
+}
+
+// TestPolicyPage does what docs/policy.md tells authors to do.
+func TestPolicyPage(t *testing.T) {
+	page := blocks(t, "policy.md")
+	rule, test := page["package gatehouse.aws_iid"], page["package launch_age_test"]
+	for _, text := range []string{rule, test} {
+		if formatted, err := format.Source("", []byte(text)); err != nil || string(formatted) != text {
+			t.Errorf("opa fmt would write (%v)\n%s", err, formatted)
+		}
+	}
+	config, problems := buildAWSIID(page["policy {"]+page["enforcement = {"], environment(nil))
+	if len(problems) > 0 {
+		t.Fatal(problems)
+	}
+	want := awsDefaults(func(c *awsIIDConfig) {
+		c.Policy = policySource{Directory: "/etc/gatehouse/policy"}
+		c.Enforcement = map[string]string{"launch_age": "warn"}
+	})
+	if !reflect.DeepEqual(config, want) {
+		t.Errorf("the configuration is %+v", config)
+	}
+	for name, tc := range map[string]struct{ old, new, want string }{
+		"as it stands":     {},
+		"with a typo":      {"evidence.instance_id", "evidence.acount_id", problemOf(t, page)},
+		"with another age": {"60 * 60", "60 * 61", "launch_age_test.rego:15: test_longer_ago fails"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := newPolicyDir(t, map[string]string{
+				"launch_age.rego":      strings.Replace(rule, tc.old, tc.new, 1),
+				"launch_age_test.rego": test,
+			})
+			loader := policyLoader{plugin: "aws_iid", source: policySource{Directory: string(dir)}, config: config.policyConfig()}
+			_, err := loader.load(t.Context())
+			switch {
+			case tc.want == "" && err != nil:
+				t.Error(err)
+			case tc.want != "" && (err == nil || !strings.Contains(oneLine(err.Error()), tc.want)):
+				t.Errorf("got %v, want %s", err, tc.want)
+			}
+		})
+	}
+}
+
+// problemOf is the problem that the page quotes from a log.
+func problemOf(t *testing.T, page map[string]string) string {
+	t.Helper()
+	for first := range page {
+		if strings.HasPrefix(first, `level=error msg="`+policyRefused+`"`) {
+			_, quoted, _ := strings.Cut(first, `problem="`)
+			return strings.TrimSuffix(quoted, " …")
+		}
+	}
+	t.Fatal("the page quotes no problem")
+	return ""
+}

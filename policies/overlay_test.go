@@ -1,0 +1,131 @@
+package policies_test
+
+import (
+	"errors"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"testing/fstest"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/spire-gatehouse/gatehouse/policies"
+)
+
+// contents reads all files of a tree.
+func contents(t *testing.T, fsys fs.FS) map[string]string {
+	t.Helper()
+	all := map[string]string{}
+	err := fs.WalkDir(fsys, ".", func(name string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		text, err := fs.ReadFile(fsys, name)
+		all[name] = string(text)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+// The whole tree is compared: what is not said to differ is the baseline's.
+func TestOver(t *testing.T) {
+	for name, tc := range map[string]struct {
+		dir  map[string]string
+		gone []string
+	}{
+		"empty":                        {},
+		"a file is added":              {dir: map[string]string{"gatehouse/aws_iid/age.rego": "age", "data.yaml": "x: 1", "README.md": "read"}},
+		"a rule goes with its test":    {dir: map[string]string{"gatehouse/aws_iid/tofu.rego": "new"}, gone: []string{"gatehouse/aws_iid/tofu_test.rego"}},
+		"a rule comes with its test":   {dir: map[string]string{"gatehouse/aws_iid/tofu.rego": "new", "gatehouse/aws_iid/tofu_test.rego": "new test"}},
+		"a test alone":                 {dir: map[string]string{"gatehouse/aws_iid/tofu_test.rego": "new test"}},
+		"a schema":                     {dir: map[string]string{"schemas/aws_iid.json": "{}"}},
+		"a file of the same last name": {dir: map[string]string{"tofu.rego": "another"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := fstest.MapFS{
+				".hidden.rego":     {Data: []byte("hidden")},
+				"..2026/tofu.rego": {Data: []byte("hidden")},
+			}
+			for file, text := range tc.dir {
+				dir[file] = &fstest.MapFile{Data: []byte(text)}
+			}
+			want := contents(t, policies.Baseline())
+			maps.Copy(want, tc.dir)
+			for _, file := range tc.gone {
+				delete(want, file)
+			}
+			overlay := policies.Over(dir)
+			if diff := cmp.Diff(want, contents(t, overlay)); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+			for file := range want {
+				if _, own := tc.dir[file]; overlay.Own(file) != own {
+					t.Errorf("%s: own is %v", file, !own)
+				}
+			}
+			if err := fstest.TestFS(overlay, slices.Collect(maps.Keys(want))...); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// Alone, a directory has the schemas under it and nothing else.
+func TestAlone(t *testing.T) {
+	want := map[string]string{"a/b.rego": "rule", "schemas/aws_iid.json": "{}"}
+	for name, text := range contents(t, policies.Baseline()) {
+		if filepath.Dir(name) == "schemas" && want[name] == "" {
+			want[name] = text
+		}
+	}
+	got := contents(t, policies.Alone(fstest.MapFS{
+		"a/b.rego":             {Data: []byte("rule")},
+		"schemas/aws_iid.json": {Data: []byte("{}")},
+	}))
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// Kubernetes mounts a ConfigMap as links into a hidden folder that is a link
+// itself: to files, and to folders where an item's path has one.
+func TestOverFollowsKubernetesLinks(t *testing.T) {
+	dir := t.TempDir()
+	hidden := filepath.Join(dir, "..2026_11_21")
+	for file, text := range map[string]string{"age.rego": "age", "gatehouse/aws_iid/tofu.rego": "new"} {
+		file = filepath.Join(hidden, file)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o755), os.WriteFile(file, []byte(text), 0o644)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for link, to := range map[string]string{"..data": "..2026_11_21", "age.rego": "..data/age.rego", "gatehouse": "..data/gatehouse"} {
+		if err := os.Symlink(to, filepath.Join(dir, link)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := contents(t, policies.Baseline())
+	want["age.rego"], want["gatehouse/aws_iid/tofu.rego"] = "age", "new"
+	delete(want, "gatehouse/aws_iid/tofu_test.rego")
+	if diff := cmp.Diff(want, contents(t, policies.Over(os.DirFS(dir)))); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// What can't be read must not look like the baseline.
+func TestOverReportsWhatCannotBeRead(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.Symlink("nowhere", filepath.Join(dir, "dangling.rego")); err != nil {
+		t.Fatal(err)
+	}
+	for name, dir := range map[string]string{"dangling link": dir, "no directory": filepath.Join(dir, "none")} {
+		if _, err := fs.ReadDir(policies.Over(os.DirFS(dir)), "."); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+}
