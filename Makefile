@@ -5,7 +5,7 @@ GO ?= go
 BUILD = CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags='-s -w -buildid='
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test vet lint test-go test-e2e moto clean
+.PHONY: help build demo test vet lint test-go test-e2e spire moto clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -33,8 +33,11 @@ lint: ## staticcheck
 test-go: ## Go tests with the race detector
 	$(GO) test -race ./...
 
-test-e2e: moto ## real SPIRE, cloud stand-ins, moto (the first run builds SPIRE: about 8 minutes on two cores)
+test-e2e: spire moto ## real SPIRE, cloud stand-ins, moto
 	cd e2e && $(GO) test -timeout 20m ./...
+
+spire: ## get SPIRE's server and agent (the first time builds them: about 8 minutes on two cores)
+	@cd e2e && $(GO) run ./cmd/spire
 
 # moto emulates AWS. Where it is not installed and pip can't install it, the tests
 # that need it are skipped and say so; with CI set they fail.

@@ -62,7 +62,11 @@ func run(ctx context.Context, s *screen) error {
 	s.field("AWS APIs", cloud.URL)
 
 	s.begin("Start spire-server with Gatehouse as its aws_iid node attestor")
-	server, err := startServer(ctx, s, binaries, cloud)
+	policyDir := filepath.Join(dir, "policy")
+	if err := os.Mkdir(policyDir, 0o755); err != nil {
+		return err
+	}
+	server, err := startServer(ctx, s, binaries, cloud, policyDir)
 	if err != nil {
 		return err
 	}
@@ -83,17 +87,22 @@ func run(ctx context.Context, s *screen) error {
 	if err := explain(s, refusal); err != nil {
 		return err
 	}
+
+	s.begin("Edit the policy while the server runs, and boot another machine")
+	if err := edit(ctx, s, server, cloud, policyDir); err != nil {
+		return err
+	}
 	return ctx.Err()
 }
 
 // startServer starts the server and waits until Gatehouse is configured.
-func startServer(ctx context.Context, s *screen, binaries spire.Binaries, cloud *stage.AWS) (*spire.Server, error) {
+func startServer(ctx context.Context, s *screen, binaries spire.Binaries, cloud *stage.AWS, policyDir string) (*spire.Server, error) {
 	root, err := repo.Root()
 	if err != nil {
 		return nil, err
 	}
 	binary := filepath.Join(root, "bin", "gatehouse")
-	block, err := stage.Plugin(binary, cloud.PluginData())
+	block, err := stage.Plugin(binary, cloud.PluginData()+fmt.Sprintf("\n            policy { directory = %q }", policyDir))
 	if err != nil {
 		return nil, fmt.Errorf("%w; run make demo, which builds it", err)
 	}
@@ -116,6 +125,7 @@ func startServer(ctx context.Context, s *screen, binaries spire.Binaries, cloud 
 		server.Stop()
 		return nil, err
 	}
+	s.field("policy directory", policyDir+", empty: the baseline decides")
 	s.field("policy revision", configured.Field("policy_revision"))
 	s.field("address", server.Address)
 	return server, nil
@@ -160,26 +170,9 @@ func attest(ctx context.Context, s *screen, server *spire.Server, cloud *stage.A
 // log entry about its refusal.
 func replay(ctx context.Context, s *screen, server *spire.Server, cloud *stage.AWS, node stage.Node) (process.Entry, error) {
 	cloud.API.Forget()
-	agent, err := startAgent(ctx, server, cloud, node)
+	told, entry, err := refused(ctx, server, cloud, node)
 	if err != nil {
 		return process.Entry{}, err
-	}
-	defer agent.Stop()
-	told, err := agent.Refusal(ctx)
-	if err != nil {
-		return process.Entry{}, err
-	}
-	wait, cancel := context.WithTimeout(ctx, logTimeout)
-	defer cancel()
-	entry, err := server.Log.Wait(wait, 0, func(e process.Entry) bool {
-		id := e.Field("decision_id")
-		return id != "" && strings.Contains(told, id)
-	})
-	if err != nil {
-		return process.Entry{}, err
-	}
-	if outcome := entry.Field("outcome"); outcome != "denied" {
-		return process.Entry{}, fmt.Errorf("the replay ended as %q: %s", outcome, told)
 	}
 	s.bad("Refused.")
 	s.field("the agent is told", told)
