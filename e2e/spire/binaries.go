@@ -24,8 +24,8 @@ type Binaries struct {
 
 // FindBinaries returns SPIRE's programs: those that SPIRE_SERVER and
 // SPIRE_AGENT name, or else the ones in the checkout's .cache. It builds these
-// when they are not there, which takes minutes, and says so on progress. Only
-// one process builds at a time; the others wait for it.
+// when they are not there, which takes minutes, and says so on progress; see also
+// cmd/spire. Only one process builds at a time; the others wait for it.
 func FindBinaries(ctx context.Context, progress io.Writer) (Binaries, error) {
 	named := Binaries{Server: os.Getenv("SPIRE_SERVER"), Agent: os.Getenv("SPIRE_AGENT")}
 	switch {

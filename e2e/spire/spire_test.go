@@ -21,8 +21,9 @@ const joinToken = `
         plugin_data {}
     }`
 
-// binaries gets SPIRE. Building it does not fit into a test's time: see the
-// Makefile.
+// binaries gets SPIRE. Where it is not built yet that takes minutes, of which go
+// test shows nothing until the end, and for which its -timeout must leave time:
+// cmd/spire builds it before, and says how it goes.
 func binaries(t *testing.T) spire.Binaries {
 	t.Helper()
 	found, err := spire.FindBinaries(t.Context(), os.Stderr)
