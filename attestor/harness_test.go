@@ -1,0 +1,263 @@
+package attestor
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
+	"github.com/hashicorp/go-hclog"
+	"github.com/spiffe/spire-plugin-sdk/pluginsdk"
+	"github.com/spiffe/spire-plugin-sdk/plugintest"
+	agentstorev1 "github.com/spiffe/spire-plugin-sdk/proto/spire/hostservice/server/agentstore/v1"
+	nodeattestorv1 "github.com/spiffe/spire-plugin-sdk/proto/spire/plugin/server/nodeattestor/v1"
+	configv1 "github.com/spiffe/spire-plugin-sdk/proto/spire/service/common/config/v1"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/spire-gatehouse/gatehouse/attestor/plugindata"
+	"github.com/spire-gatehouse/gatehouse/evidence/awsiid"
+	testauthority "github.com/spire-gatehouse/gatehouse/internal/testauthority/awsiid"
+)
+
+// plugin is the plugin under test, over gRPC.
+type plugin struct {
+	attestor nodeattestorv1.NodeAttestorPluginClient
+	config   configv1.ConfigServiceClient
+	logs     *logSink
+	under    *Plugin
+}
+
+func serve(t *testing.T, c *cloud, store *agentStore) *plugin {
+	t.Helper()
+	a, err := authority()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	if err := a.WriteCertificates(dir); err != nil {
+		t.Fatal(err)
+	}
+	certificates, err := awsiid.LoadCertificates(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	collector, err := awsiid.New(awsiid.Options{Certificates: certificates, Clients: c})
+	if err != nil {
+		t.Fatal(err)
+	}
+	kind := Kind{name: "aws_iid", build: func(_ context.Context, text string, _ host) (built, []plugindata.Problem) {
+		if text == "problem" {
+			return built{}, []plugindata.Problem{testProblem}
+		}
+		config, problems := buildAWSIID(text, func(string) string { return "" })
+		return built{collector: collector, policyConfig: config.policyConfig(), policy: config.Policy, cloudTimeout: time.Minute}, problems
+	}}
+	return serveKind(t, kind, store)
+}
+
+// serveKind serves a plugin of that kind.
+func serveKind(t *testing.T, kind Kind, store *agentStore) *plugin {
+	t.Helper()
+	p := &plugin{logs: &logSink{}, under: New(kind)}
+	logger := hclog.NewInterceptLogger(&hclog.LoggerOptions{Output: io.Discard})
+	logger.RegisterSink(p.logs)
+	plugintest.ServeInBackground(t, plugintest.Config{
+		PluginServer:       nodeattestorv1.NodeAttestorPluginServer(p.under),
+		PluginClient:       &p.attestor,
+		ServiceServers:     []pluginsdk.ServiceServer{configv1.ConfigServiceServer(p.under)},
+		ServiceClients:     []pluginsdk.ServiceClient{&p.config},
+		HostServiceServers: []pluginsdk.ServiceServer{agentstorev1.AgentStoreServiceServer(store)},
+		Logger:             logger,
+	})
+	return p
+}
+
+// payload is what an agent sends, after change.
+func payload(t *testing.T, change func(map[string]string)) []byte {
+	t.Helper()
+	a, err := authority()
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := a.Payload(testauthority.NewDocument("us-west-2").JSON())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if change == nil {
+		return data
+	}
+	fields := map[string]string{}
+	if err := json.Unmarshal(data, &fields); err != nil {
+		t.Fatal(err)
+	}
+	change(fields)
+	if data, err = json.Marshal(fields); err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+// logSink keeps what the plugin logs.
+type logSink struct {
+	mu      sync.Mutex
+	lines   []map[string]any
+	arrived chan struct{} // closed at the next line; nil while nobody waits
+}
+
+func (s *logSink) Accept(_ string, level hclog.Level, msg string, args ...any) {
+	line := map[string]any{"level": level, "msg": msg}
+	for i := 0; i+1 < len(args); i += 2 {
+		line[args[i].(string)] = args[i+1]
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.lines = append(s.lines, line)
+	if s.arrived != nil {
+		close(s.arrived)
+		s.arrived = nil
+	}
+}
+
+// next waits for a line with that message, and takes it and all before it away.
+func (s *logSink) next(t *testing.T, msg string) map[string]any {
+	t.Helper()
+	late := time.After(20 * time.Second)
+	for {
+		s.mu.Lock()
+		for i, line := range s.lines {
+			if line["msg"] == msg {
+				s.lines = s.lines[i+1:]
+				s.mu.Unlock()
+				return line
+			}
+		}
+		if s.arrived == nil {
+			s.arrived = make(chan struct{})
+		}
+		arrived, lines := s.arrived, s.lines
+		s.mu.Unlock()
+		select {
+		case <-arrived:
+		case <-late:
+			t.Fatalf("no log line %q among %v", msg, lines)
+		}
+	}
+}
+
+func (s *logSink) reset() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.lines = nil
+}
+
+// only returns the one line that there must be.
+func (s *logSink) only(t *testing.T) map[string]any {
+	t.Helper()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.lines) != 1 {
+		t.Fatalf("%d log lines, want one: %v", len(s.lines), s.lines)
+	}
+	return s.lines[0]
+}
+
+var testProblem = plugindata.Problem{Line: 3, Key: "partition", Msg: "no such partition"}
+
+func configure(text string) *configv1.ConfigureRequest {
+	return &configv1.ConfigureRequest{
+		CoreConfiguration: &configv1.CoreConfiguration{TrustDomain: "example.org"},
+		HclConfiguration:  text,
+	}
+}
+
+func (p *plugin) configure(t *testing.T, text string) {
+	t.Helper()
+	if _, err := p.config.Configure(t.Context(), configure(text)); err != nil {
+		t.Fatalf("configure: %v", err)
+	}
+	p.logs.reset()
+}
+
+func (p *plugin) attest(t *testing.T, payload []byte) (*nodeattestorv1.AgentAttributes, error) {
+	t.Helper()
+	stream, err := p.attestor.Attest(t.Context())
+	if err != nil {
+		return nil, err
+	}
+	if err := stream.Send(&nodeattestorv1.AttestRequest{Request: &nodeattestorv1.AttestRequest_Payload{Payload: payload}}); err != nil {
+		return nil, err
+	}
+	resp, err := stream.Recv()
+	return resp.GetAgentAttributes(), err
+}
+
+// agentStore is SPIRE's record of attested agents.
+type agentStore struct {
+	agentstorev1.UnimplementedAgentStoreServer
+	err error
+
+	mu       sync.Mutex
+	attested map[string]bool
+}
+
+func (s *agentStore) add(id string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.attested == nil {
+		s.attested = map[string]bool{}
+	}
+	s.attested[id] = true
+}
+
+func (s *agentStore) GetAgentInfo(_ context.Context, req *agentstorev1.GetAgentInfoRequest) (*agentstorev1.GetAgentInfoResponse, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.err != nil:
+		return nil, s.err
+	case !s.attested[req.AgentId]:
+		return nil, status.Error(codes.NotFound, "agent not found")
+	}
+	return &agentstorev1.GetAgentInfoResponse{Info: &agentstorev1.AgentInfo{AgentId: req.AgentId}}, nil
+}
+
+func newCloud() *cloud {
+	return &cloud{instances: []ec2types.Instance{{
+		InstanceId: aws.String("i-0b22a22eec53b9321"),
+		State:      &ec2types.InstanceState{Name: ec2types.InstanceStateNameRunning},
+		Tags:       []ec2types.Tag{{Key: aws.String("Name"), Value: aws.String("blog")}},
+	}}}
+}
+
+// cloud is EC2 as far as these tests need it. It stands behind the real
+// collector, which verifies really signed documents.
+type cloud struct {
+	awsiid.Clients // nil: nothing but EC2 is asked
+
+	mu        sync.Mutex
+	calls     int
+	instances []ec2types.Instance
+	err       error
+	onCall    func()
+}
+
+func (c *cloud) EC2(context.Context, awsiid.Scope) (awsiid.EC2, error) { return c, nil }
+
+func (c *cloud) DescribeInstances(_ context.Context, in *ec2.DescribeInstancesInput, _ ...func(*ec2.Options)) (*ec2.DescribeInstancesOutput, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.calls++
+	if c.onCall != nil {
+		c.onCall()
+	}
+	if c.err != nil {
+		return nil, c.err
+	}
+	return &ec2.DescribeInstancesOutput{Reservations: []ec2types.Reservation{{Instances: c.instances}}}, nil
+}
