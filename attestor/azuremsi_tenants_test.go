@@ -1,0 +1,38 @@
+package attestor
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+)
+
+// TestAzureTenantFromPolicyData: a security team adds a tenant beside its
+// policies, and SPIRE's configuration does not change.
+func TestAzureTenantFromPolicyData(t *testing.T) {
+	dir := t.TempDir()
+	config := `
+tenants { "dd14e835-679a-4703-b4de-8f00a20c732e" {} }
+policy { directory = "` + dir + `" }`
+
+	s := newAzureScene(t)
+	s.configure(t, config)
+	token := azurePayload(t, s.vm().Sign())
+	if _, err := s.attest(t, token); status.Code(err) != codes.PermissionDenied {
+		t.Fatalf("a tenant that nobody named: %v", err)
+	}
+	data := filepath.Join(dir, "gatehouse", "azure_msi", "data.json")
+	if err := os.MkdirAll(filepath.Dir(data), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(data, []byte(`{"tenants": {"`+azureTenant+`": {}}}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.logs.next(t, "Policy revision took over")
+	got, err := s.attest(t, token)
+	if err != nil || got.SpiffeId != azureAgentID {
+		t.Errorf("with the tenant in policy data: %v, %v", got, err)
+	}
+}
