@@ -139,7 +139,7 @@ func (p place) boot(t *testing.T, world *aws.World, signers map[string]*awsiid.A
 	if err != nil {
 		t.Fatal(err)
 	}
-	instance.InstanceProfile = &aws.InstanceProfile{ARN: aws.Profile{Name: "web"}.ARN(p.account), ID: "AIPA1"}
+	instance.InstanceProfile = &aws.InstanceProfile{ARN: aws.Profile{Name: "web"}.ARN(p.region, p.account), ID: "AIPA1"}
 	instance.Tags = []aws.Tag{{Key: "place", Value: fmt.Sprint(p.number)}}
 	world.PutInstance(p.account, p.region, instance)
 	payload, err := signers[p.region].Payload(document.JSON())

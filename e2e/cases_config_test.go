@@ -66,6 +66,15 @@ func configDifferences() []difference {
 			differs: "empty_eks", gatehouse: refusesConfig, rules: "eks_cluster_names"},
 		{name: "list of allowed accounts", config: `allowed_account_ids = ["210987654321"]`, want: accepts,
 			differs: "own_keys", gatehouse: denies, rules: "[account]"},
+		{name: "list of allowed accounts, and a role in a foreign one", want: accepts, differs: "own_keys", gatehouse: denies, rules: "[account]", unasked: true,
+			config: "allowed_account_ids = [\"" + account + "\"]\nassume_role = \"spire\"", set: func(tr *trial) {
+				tr.moveTo(otherAccount, region)
+				delegate(tr)
+			}},
+		{name: "role in an allowed account", config: "allowed_account_ids = [\"" + otherAccount + "\"]\nassume_role = \"spire\"", want: accepts, calls: true, set: func(tr *trial) {
+			tr.moveTo(otherAccount, region)
+			delegate(tr)
+		}},
 		{name: "allowed account", config: `allowed_account_ids = ["123456789012"]`, want: accepts},
 		{name: "rule turned down", config: `enforcement = { block_device = "warn" }`, set: rootAttached(61), want: denies, says: "differ by 61 seconds",
 			differs: "own_keys", gatehouse: accepts},

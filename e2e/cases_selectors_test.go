@@ -10,10 +10,11 @@ import (
 // withProfile makes the instance run with a profile of its account.
 func withProfile(profile aws.Profile) func(*trial) {
 	return func(tr *trial) {
-		account := tr.document.AccountID
-		tr.world.PutProfile(account, profile)
+		arn := profile.ARN(tr.document.Region, tr.document.AccountID)
+		tr.cached = true
+		tr.world.PutProfile(tr.document.AccountID, profile)
 		tr.instance(func(i *aws.Instance) {
-			i.InstanceProfile = &aws.InstanceProfile{ARN: profile.ARN(account), ID: "AIPA1"}
+			i.InstanceProfile = &aws.InstanceProfile{ARN: arn, ID: "AIPA1"}
 		})
 	}
 }
@@ -21,6 +22,7 @@ func withProfile(profile aws.Profile) func(*trial) {
 // profileARN makes the instance name a profile, whether there is one or not.
 func profileARN(arn string) func(*trial) {
 	return func(tr *trial) {
+		tr.cached = true
 		tr.world.PutProfile(account, aws.Profile{Name: "web", Roles: []aws.ProfileRole{{Name: "web"}}})
 		tr.instance(func(i *aws.Instance) { i.InstanceProfile = &aws.InstanceProfile{ARN: arn, ID: "AIPA1"} })
 	}
@@ -147,6 +149,14 @@ func roleDifferences() []difference {
 		}
 	}
 	trusting := aws.Role{Name: "spire", TrustedAccounts: []string{account}}
+	// abroad is a node with a profile, and a role to assume, in another partition.
+	abroad := func(region string) func(*trial) {
+		return func(tr *trial) {
+			tr.moveTo(otherAccount, region)
+			tr.world.PutRole(otherAccount, trusting)
+			withProfile(aws.Profile{Name: "web", Path: "/p/", Roles: []aws.ProfileRole{{Name: "web", Path: "/q/"}}})(tr)
+		}
+	}
 	return []difference{
 		{name: "role in the server's account", config: assume, set: delegate, want: accepts, calls: true},
 		{name: "role in the node's account", config: assume, set: there(trusting), want: accepts, calls: true},
@@ -154,7 +164,25 @@ func roleDifferences() []difference {
 			tr.moveTo(otherAccount, otherRegion)
 			tr.world.PutRole(otherAccount, trusting)
 		}},
-		{name: "role with a path", config: `assume_role = "a/b/spire"`, set: there(trusting), want: accepts},
+		{name: "role with a path", config: `assume_role = "a/b/spire"`, set: there(aws.Role{Name: "spire", Path: "/a/b/", TrustedAccounts: []string{account}}), want: accepts},
+		{name: "role with a path that the configuration lacks", config: assume, set: there(aws.Role{Name: "spire", Path: "/a/b/", TrustedAccounts: []string{account}}),
+			want: denies, says: "AccessDenied", rules: "outcome=unavailable"},
+		{name: "role without the path that the configuration has", config: `assume_role = "a/b/spire"`, set: there(trusting), want: denies, says: "AccessDenied", rules: "outcome=unavailable"},
+		{name: "role in China", config: assume + "\npartition = \"aws-cn\"", set: abroad(chinaRegion), want: accepts, calls: true},
+		{name: "role in GovCloud", config: assume + "\npartition = \"aws-us-gov\"", set: abroad(govRegion), want: accepts, calls: true},
+		{name: "role with a path in China", config: "assume_role = \"a/b/spire\"\npartition = \"aws-cn\"", want: accepts, set: func(tr *trial) {
+			abroad(chinaRegion)(tr)
+			tr.world.PutRole(otherAccount, aws.Role{Name: "spire", Path: "/a/b/", TrustedAccounts: []string{account}})
+		}},
+		{name: "role and organization in GovCloud", config: assume + "\npartition = \"aws-us-gov\"\n" + organizationBlock(`management_account_region = "us-gov-west-1"`),
+			want: accepts, set: func(tr *trial) { abroad(govRegion)(tr); member(tr) }},
+		// The region that is the default, us-west-2, is never one of GovCloud.
+		{name: "organization in GovCloud without its region", config: assume + "\npartition = \"aws-us-gov\"\n" + organizationBlock(""),
+			want: denies, says: "Request ARN is invalid", rules: "fact organization", set: func(tr *trial) { abroad(govRegion)(tr); member(tr) }},
+		// Gatehouse refuses a node of another partition before it asks AWS.
+		{name: "role in China, by the configuration in aws", config: assume, set: abroad(chinaRegion), want: denies, says: "Request ARN is invalid", rules: "[partition]"},
+		{name: "role in GovCloud, by the configuration in China", config: assume + "\npartition = \"aws-cn\"", set: abroad(govRegion), want: denies, says: "Request ARN is invalid", rules: "[partition]"},
+		{name: "role in aws, by the configuration in GovCloud", config: assume + "\npartition = \"aws-us-gov\"", set: there(trusting), want: denies, says: "Request ARN is invalid", rules: "[partition]"},
 		{name: "role with an instance profile", config: assume, want: accepts, set: func(tr *trial) {
 			there(trusting)(tr)
 			withProfile(aws.Profile{Name: "web", Roles: []aws.ProfileRole{{Name: "web"}}})(tr)

@@ -3,8 +3,10 @@ package e2e_test
 import (
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
+	"github.com/spire-gatehouse/gatehouse/e2e/attestors"
 	"github.com/spire-gatehouse/gatehouse/e2e/spire"
 	"github.com/spire-gatehouse/gatehouse/e2e/stage"
 )
@@ -18,43 +20,85 @@ func TestGoodConfigurationValidates(t *testing.T) {
 }
 
 // TestConfigurationsOfTheDifferentialTest takes the configurations that the
-// built-in and Gatehouse were compared with, and has spire-server validate each
-// as an operator would, from a server.conf. What Gatehouse refuses there it
-// refuses here, with the same key named.
+// built-in and Gatehouse were compared with, puts each into a server.conf, has
+// SPIRE's code read that, and has a loaded Gatehouse validate what SPIRE makes of
+// it. What Gatehouse refuses there it refuses here, with the same key named.
+// TestBadConfigurationIsRefused has whole servers do the same.
 func TestConfigurationsOfTheDifferentialTest(t *testing.T) {
-	cloud := newAWS(t)
 	ring := newRing(t)
-	seen := map[string]bool{}
-	for number, tc := range differences() {
-		tr := ring.newTrial(t, number)
-		if tc.set != nil {
-			tc.set(tr)
+	binary, err := gatehouse()
+	if err != nil {
+		t.Fatal(err)
+	}
+	loaded, err := attestors.External(t.Context(), ring.store, "aws_iid", binary, "aws_iid")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := loaded.Close(); err != nil {
+			t.Error(err)
 		}
+	})
+	// Compiling the policies takes most of the time, so that all go at once.
+	var done sync.WaitGroup
+	seen := map[string]bool{}
+	var checks []*configCheck
+	for number, tc := range differences() {
 		if seen[tc.config] {
 			continue
 		}
 		seen[tc.config] = true
-		refused := tc.want == refusesConfig && tc.differs == "" || tc.gatehouse == refusesConfig
-		t.Run(tc.name, func(t *testing.T) {
-			config := serverConfig(t, cloud, tr.pluginData(tc.config))
-			if tr.bare {
-				config.Env = append(config.Env, credentialsInEnvironment()...)
-			}
-			output, err := spire.Validate(t.Context(), binaries(t), config)
-			switch {
-			case !refused && err != nil:
-				t.Errorf("refused: %s", output)
-			case refused && err == nil:
-				t.Errorf("taken: %s", output)
-			// Lines are counted from elsewhere in a server.conf, and what is no
-			// HCL is refused by the server before there is a plugin to ask.
-			case refused && !strings.HasPrefix(tc.rules, "line") && !strings.Contains(output, tc.rules):
-				t.Errorf("does not mention %s: %s", tc.rules, output)
-			}
-		})
+		tr := ring.newTrial(t, number)
+		if tc.set != nil {
+			tc.set(tr)
+		}
+		block, err := stage.Plugin(binary, tr.pluginData(tc.config))
+		if err != nil {
+			t.Fatal(err)
+		}
+		check := &configCheck{difference: tc}
+		checks = append(checks, check)
+		data, err := pluginDataOf("plugins {" + block + "\n}\n")
+		if err != nil {
+			check.unread = err
+			continue
+		}
+		done.Go(func() { check.notes, check.failed = loaded.Validate(t.Context(), data) })
+	}
+	done.Wait()
+	for _, check := range checks {
+		t.Run(check.name, check.run)
 	}
 	if len(seen) < 40 {
 		t.Errorf("only %d configurations", len(seen))
+	}
+}
+
+// configCheck is what was said about the configuration of a case.
+type configCheck struct {
+	difference
+	unread error    // SPIRE's own, before there is a plugin to ask
+	notes  []string // Gatehouse's
+	failed error
+}
+
+func (c *configCheck) run(t *testing.T) {
+	if c.failed != nil {
+		t.Fatal(c.failed)
+	}
+	refused := c.want == refusesConfig && c.differs == "" || c.gatehouse == refusesConfig
+	notHCL := strings.HasPrefix(c.rules, "line") // of which a server.conf has others
+	said := strings.Join(c.notes, "\n")
+	switch {
+	case c.unread != nil && !notHCL:
+		t.Errorf("SPIRE does not read it: %v", c.unread)
+	case c.unread != nil:
+	case !refused && said != "":
+		t.Errorf("refused: %s", said)
+	case refused && said == "":
+		t.Error("taken")
+	case refused && !notHCL && !strings.Contains(said, c.rules):
+		t.Errorf("does not mention %s: %s", c.rules, said)
 	}
 }
 

@@ -2,6 +2,7 @@ package e2e_test
 
 import (
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -32,7 +33,14 @@ func TestPluginDataAsSPIREHandsItOver(t *testing.T) {
 	for _, conf := range confs {
 		dir := filepath.Dir(conf)
 		t.Run(filepath.Base(dir), func(t *testing.T) {
-			got := pluginDataOf(t, conf)
+			text, err := os.ReadFile(conf)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := pluginDataOf(string(text))
+			if err != nil {
+				t.Fatal(err)
+			}
 			stored := filepath.Join(dir, "plugin_data")
 			if *updatePluginData {
 				if err := os.WriteFile(stored, []byte(got), 0o644); err != nil {
@@ -53,33 +61,24 @@ func TestPluginDataAsSPIREHandsItOver(t *testing.T) {
 
 // pluginDataOf reads a server.conf as spire-server does: decoded as a whole
 // with the plugins left as a node, then each plugin's data printed.
-func pluginDataOf(t *testing.T, conf string) string {
-	t.Helper()
-	text, err := os.ReadFile(conf)
-	if err != nil {
-		t.Fatal(err)
-	}
+func pluginDataOf(text string) (string, error) {
 	var server struct {
 		Plugins ast.Node `hcl:"plugins"`
 	}
-	if err := hcl.Decode(&server, string(text)); err != nil {
-		t.Fatal(err)
+	if err := hcl.Decode(&server, text); err != nil {
+		return "", err
 	}
 	plugins, err := catalog.PluginConfigsFromHCLNode(server.Plugins)
 	if err != nil {
-		t.Fatal(err)
+		return "", err
 	}
 	if len(plugins) != 1 {
-		t.Fatalf("%s configures %d plugins, want 1", conf, len(plugins))
+		return "", fmt.Errorf("it configures %d plugins, want 1", len(plugins))
 	}
 	if plugins[0].DataSource == nil {
-		return ""
+		return "", nil
 	}
-	data, err := plugins[0].DataSource.Load()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return data
+	return plugins[0].DataSource.Load()
 }
 
 // compareWithHCL1 reads the text's outermost strings with HCL 1, as SPIRE's

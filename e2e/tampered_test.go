@@ -215,12 +215,18 @@ func TestTamperedVectorsRefused(t *testing.T) {
 	if _, err := client.Attest(t.Context(), "aws_iid", realVector(t)); err != nil {
 		t.Errorf("the real vector after all variants: %v", err)
 	}
-	if now := pluginPID(t, s.server.PID()); now != plugin {
-		t.Errorf("the plugin was process %d and is %d now", plugin, now)
-	}
+	t.Run("the process is still the same", func(t *testing.T) {
+		if plugin == 0 {
+			t.Skip("no /proc to find the plugin's process in")
+		}
+		if now := pluginPID(t, s.server.PID()); now != plugin {
+			t.Errorf("the plugin was process %d and is %d now", plugin, now)
+		}
+	})
 }
 
-// pluginPID finds the one process that the server started.
+// pluginPID finds the one process that the server started. It is 0 where there
+// is no /proc to find it in.
 func pluginPID(t *testing.T, server int) int {
 	t.Helper()
 	lists, err := filepath.Glob("/proc/" + strconv.Itoa(server) + "/task/*/children")
@@ -228,7 +234,7 @@ func pluginPID(t *testing.T, server int) int {
 		t.Fatal(err)
 	}
 	if len(lists) == 0 {
-		t.Skip("no /proc to find the plugin's process in")
+		return 0
 	}
 	var children []string
 	for _, list := range lists {

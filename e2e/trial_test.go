@@ -58,6 +58,9 @@ type ring struct {
 	authorities  map[string]*awsiid.Authority
 	certificates string // directory
 	url          string // of the AWS
+
+	// inForce is the plugin_data that an attestor is configured with.
+	inForce map[*attestors.Attestor]string
 }
 
 func newRing(t *testing.T) *ring {
@@ -67,7 +70,8 @@ func newRing(t *testing.T) *ring {
 		t.Fatal(err)
 	}
 	trustedByBuiltIn(t, signers)
-	r := &ring{store: &storeSwitch{}, api: &apiSwitch{}, authorities: signers, certificates: t.TempDir()}
+	r := &ring{store: &storeSwitch{}, api: &apiSwitch{}, authorities: signers, certificates: t.TempDir(),
+		inForce: map[*attestors.Attestor]string{}}
 	for _, authority := range signers {
 		if err := authority.WriteCertificates(r.certificates); err != nil {
 			t.Fatal(err)
@@ -110,6 +114,10 @@ type trial struct {
 
 	// bare has no credentials in the configuration.
 	bare bool
+
+	// cached says that the node has what attestors keep answers about, even
+	// without being configured to: a profile.
+	cached bool
 
 	number       int
 	certificates string

@@ -82,6 +82,22 @@ func (a *Attestor) Configure(ctx context.Context, pluginData string) error {
 	return err
 }
 
+// Validate says what the attestor has against plugin_data; nothing means that it
+// would take it.
+func (a *Attestor) Validate(ctx context.Context, pluginData string) ([]string, error) {
+	answer, err := a.plugins.configurer.Validate(ctx, &configv1.ValidateRequest{
+		CoreConfiguration: &configv1.CoreConfiguration{TrustDomain: TrustDomain},
+		HclConfiguration:  pluginData,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("attestors: %w", err)
+	}
+	if answer.GetValid() != (len(answer.GetNotes()) == 0) {
+		return nil, fmt.Errorf("attestors: valid is %t, and the notes are %q", answer.GetValid(), answer.GetNotes())
+	}
+	return answer.GetNotes(), nil
+}
+
 // Attest presents a payload. Errors are the attestor's own, for status.Code.
 func (a *Attestor) Attest(ctx context.Context, payload []byte) (Answer, error) {
 	result, err := a.plugins.attestor.Attest(ctx, payload, func(context.Context, []byte) ([]byte, error) {

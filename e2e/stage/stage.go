@@ -145,6 +145,16 @@ func Serve(ctx context.Context, payload []byte) (Node, error) {
 // Plugin is the NodeAttestor block that loads Gatehouse from this file with
 // this plugin_data.
 func Plugin(binary, pluginData string) (string, error) {
+	return block(binary, "plugin_data {\n"+pluginData+"\n        }")
+}
+
+// PluginWithFile is the same with the plugin_data in a file, which SPIRE reads
+// again upon SIGUSR1.
+func PluginWithFile(binary, file string) (string, error) {
+	return block(binary, fmt.Sprintf("plugin_data_file = %q", file))
+}
+
+func block(binary, data string) (string, error) {
 	sum, err := repo.Checksum(binary)
 	if err != nil {
 		return "", err
@@ -154,10 +164,8 @@ func Plugin(binary, pluginData string) (string, error) {
         plugin_cmd = %q
         plugin_args = ["aws_iid"]
         plugin_checksum = %q
-        plugin_data {
-%s
-        }
-    }`, binary, sum, pluginData), nil
+        %s
+    }`, binary, sum, data), nil
 }
 
 // PluginData is the plugin_data of a server with credentials for this AWS.

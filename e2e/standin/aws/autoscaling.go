@@ -108,7 +108,7 @@ func describeAutoScalingGroups(_ context.Context, world *World, req request) (an
 			break
 		}
 		answer := groupXML{Name: group.Name, Created: created,
-			ARN: fmt.Sprintf("arn:aws:autoscaling:%s:%s:autoScalingGroup:0:autoScalingGroupName/%s", req.region, req.caller.account, group.Name)}
+			ARN: regionalARN(req.region, "autoscaling", req.caller.account, "autoScalingGroup:0:autoScalingGroupName/"+group.Name)}
 		for _, id := range group.Instances {
 			answer.Instances = append(answer.Instances, groupInstanceXML{ID: id, Zone: req.region + "a", Lifecycle: "InService", Health: "Healthy"})
 		}

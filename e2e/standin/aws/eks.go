@@ -3,7 +3,6 @@ package aws
 import (
 	"context"
 	"encoding/base64"
-	"fmt"
 	"net/http"
 	"strconv"
 )
@@ -136,7 +135,7 @@ func describeNodegroup(_ context.Context, world *World, req request) (any, *Erro
 			continue
 		}
 		answer := nodegroupJSON{ClusterName: clusterName, Name: name, Status: "CREATING",
-			ARN: fmt.Sprintf("arn:aws:eks:%s:%s:nodegroup/%s/%s/0", req.region, req.caller.account, clusterName, name)}
+			ARN: regionalARN(req.region, "eks", req.caller.account, "nodegroup/"+clusterName+"/"+name+"/0")}
 		if !group.NoResources {
 			answer.Status, answer.Resources = "ACTIVE", &resourcesJSON{Groups: []groupJSON{}}
 			for _, scaling := range group.ScalingGroups {

@@ -3,7 +3,6 @@ package aws
 import (
 	"context"
 	"encoding/xml"
-	"fmt"
 	"net/http"
 	"regexp"
 )
@@ -32,9 +31,9 @@ func (w *World) PutProfile(accountID string, profile Profile) {
 	w.account(accountID).profiles[profile.Name] = profile
 }
 
-// ARN is that of the profile in an account.
-func (p Profile) ARN(accountID string) string {
-	return fmt.Sprintf("arn:aws:iam::%s:instance-profile%s%s", accountID, pathOr(p.Path), p.Name)
+// ARN is that of the profile in an account, in the partition of a region.
+func (p Profile) ARN(region, accountID string) string {
+	return arn(region, "iam", accountID, "instance-profile"+pathOr(p.Path)+p.Name)
 }
 
 func pathOr(path string) string {
@@ -110,12 +109,12 @@ func getInstanceProfile(_ context.Context, world *World, req request) (any, *Err
 		return nil, &Error{Status: http.StatusNotFound, Code: "NoSuchEntity", Message: "Instance Profile " + name + " cannot be found."}
 	}
 	response := getInstanceProfileResponse{ID: requestMeta{req.id}, Profile: profileXML{
-		Name: profile.Name, ID: "AIPA" + randomText(10), ARN: profile.ARN(req.caller.account), Path: pathOr(profile.Path), Created: created,
+		Name: profile.Name, ID: "AIPA" + randomText(10), ARN: profile.ARN(req.region, req.caller.account), Path: pathOr(profile.Path), Created: created,
 	}}
 	for _, role := range profile.Roles {
 		answer := roleXML{Name: role.Name, ID: "AROA" + randomText(10), Path: pathOr(role.Path), Created: created}
 		if !role.NoARN {
-			answer.ARN = "arn:aws:iam::" + req.caller.account + ":role" + answer.Path + role.Name
+			answer.ARN = arn(req.region, "iam", req.caller.account, "role"+answer.Path+role.Name)
 		}
 		response.Profile.Roles = append(response.Profile.Roles, answer)
 	}

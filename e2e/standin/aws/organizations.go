@@ -120,7 +120,7 @@ func listAccounts(_ context.Context, world *World, req request) (any, *Error) {
 	page := all[min(start, len(all)):min(start+size, len(all))]
 	for _, a := range page {
 		response.Accounts = append(response.Accounts, accountJSON{
-			Arn:   fmt.Sprintf("arn:aws:organizations::%s:account/o-exampleorgid/%s", organization.Management, a.ID),
+			Arn:   arn(req.region, "organizations", organization.Management, "account/o-exampleorgid/"+a.ID),
 			Email: a.ID + "@example.org", ID: a.ID, JoinedMethod: "CREATED", JoinedTimestamp: 1.7e9, Name: "account " + a.ID,
 			State: a.State, Status: a.Status,
 		})

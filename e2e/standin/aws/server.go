@@ -139,7 +139,7 @@ func (s *Server) answer(ctx context.Context, svc *service, name string, req requ
 	if !ok {
 		return nil, badRequest("InvalidAction", "The action "+name+" is not valid for this web service.")
 	}
-	call := Call{Action: svc.name + ":" + name, Account: req.caller.account, Region: req.region, Caller: req.caller.arn}
+	call := Call{Action: svc.name + ":" + name, Account: req.caller.account, Region: req.region, Caller: req.caller.arn(req.region)}
 	defer func() {
 		if err != nil {
 			call.Error = err.Code

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"path"
 	"reflect"
 	"testing"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/smithy-go"
 
@@ -259,6 +261,78 @@ func TestAssumeRole(t *testing.T) {
 		if _, err := assume(role); err == nil || code(t, err) != "AccessDenied" {
 			t.Errorf("%s: got %v", role, err)
 		}
+	}
+}
+
+// TestRolesOfAPartition asks for roles with and without their path, in the regions
+// of several partitions.
+func TestRolesOfAPartition(t *testing.T) {
+	f := start(t)
+	f.world.AddRegion("cn-north-1")
+	f.world.AddRegion("cn-northwest-1")
+	f.world.AddRegion("us-gov-west-1")
+	f.world.PutRole(other, aws.Role{Name: "plain", TrustedAccounts: []string{account}})
+	f.world.PutRole(other, aws.Role{Name: "spire", Path: "/a/b/", TrustedAccounts: []string{account}})
+	in := func(region string, config awssdk.Config) awssdk.Config {
+		config.Region = region
+		return config
+	}
+	for _, tc := range []struct{ region, partition, role, want string }{
+		{region, "aws", "plain", ""},
+		{region, "aws", "a/b/spire", ""},
+		{region, "aws", "a/b/plain", "AccessDenied"},
+		{region, "aws", "spire", "AccessDenied"},
+		{region, "aws", "a/spire", "AccessDenied"},
+		{region, "aws", "b/a/spire", "AccessDenied"},
+		{region, "aws", "a/b/spire/", "ValidationError"},
+		{region, "aws-cn", "plain", "ValidationError"},
+		{region, "aws-moon", "plain", "ValidationError"},
+		{"cn-north-1", "aws-cn", "plain", ""},
+		{"cn-north-1", "aws-cn", "a/b/spire", ""},
+		{"cn-north-1", "aws", "plain", "ValidationError"},
+		{"us-gov-west-1", "aws-us-gov", "a/b/spire", ""},
+		{"us-gov-west-1", "aws-cn", "a/b/spire", "ValidationError"},
+	} {
+		t.Run(tc.partition+" "+tc.role+" in "+tc.region, func(t *testing.T) {
+			output, err := sts.NewFromConfig(in(tc.region, f.config(keyID, secret, ""))).AssumeRole(t.Context(), &sts.AssumeRoleInput{
+				RoleArn: awssdk.String("arn:" + tc.partition + ":iam::" + other + ":role/" + tc.role), RoleSessionName: awssdk.String("test"),
+			})
+			if err != nil {
+				if got := code(t, err); got != tc.want {
+					t.Errorf("got %v, want %q", err, tc.want)
+				}
+				return
+			}
+			if tc.want != "" {
+				t.Fatalf("got a session, want %s", tc.want)
+			}
+			// What it is now called, in AWS without the path; and where it is known.
+			want := "arn:" + tc.partition + ":sts::" + other + ":assumed-role/" + path.Base(tc.role) + "/test"
+			if got := awssdk.ToString(output.AssumedRoleUser.Arn); got != want {
+				t.Errorf("the session is %s, want %s", got, want)
+			}
+			c := output.Credentials
+			session := f.config(*c.AccessKeyId, *c.SecretAccessKey, *c.SessionToken)
+			for _, there := range []string{region, "cn-northwest-1", "us-gov-west-1"} {
+				same := map[string]string{region: "aws", "cn-northwest-1": "aws-cn", "us-gov-west-1": "aws-us-gov"}[there] == tc.partition
+				identity, err := sts.NewFromConfig(in(there, session)).GetCallerIdentity(t.Context(), nil)
+				switch {
+				case same && (err != nil || awssdk.ToString(identity.Arn) != want):
+					t.Errorf("in %s: %v", there, err)
+				case !same && (err == nil || code(t, err) != "InvalidClientTokenId"):
+					t.Errorf("in %s of another partition: %v", there, err)
+				}
+			}
+		})
+	}
+	f.world.PutProfile(account, aws.Profile{Name: "web", Path: "/p/", Roles: []aws.ProfileRole{{Name: "web", Path: "/q/"}}})
+	output, err := iam.NewFromConfig(in("cn-north-1", f.config(keyID, secret, ""))).GetInstanceProfile(t.Context(), &iam.GetInstanceProfileInput{InstanceProfileName: awssdk.String("web")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := []string{awssdk.ToString(output.InstanceProfile.Arn), awssdk.ToString(output.InstanceProfile.Roles[0].Arn)}
+	if want := []string{"arn:aws-cn:iam::" + account + ":instance-profile/p/web", "arn:aws-cn:iam::" + account + ":role/q/web"}; !reflect.DeepEqual(got, want) {
+		t.Errorf("in China: got %v, want %v", got, want)
 	}
 }
 

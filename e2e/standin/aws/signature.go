@@ -79,6 +79,9 @@ func (w *World) authenticate(ctx context.Context, r *http.Request, body []byte, 
 	if !ok || subtle.ConstantTimeCompare([]byte(r.Header.Get("X-Amz-Security-Token")), []byte(key.session)) != 1 {
 		return accessKey{}, &authFailure{kind: authUnknown}
 	}
+	if key.partition != "" && key.partition != partition(auth.region) {
+		return accessKey{}, &authFailure{kind: authUnknown}
+	}
 	now := w.now()
 	if !key.expires.IsZero() && !now.Before(key.expires) {
 		return accessKey{}, &authFailure{kind: authExpired}

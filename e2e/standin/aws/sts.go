@@ -34,7 +34,7 @@ func accessDenied(caller, action, resource string) *Error {
 }
 
 var (
-	roleARN     = regexp.MustCompile(`^arn:aws[a-z-]*:iam::([0-9]{12}):role/(?:[\x21-\x7e]+/)?([\w+=,.@-]{1,64})$`)
+	roleARN     = regexp.MustCompile(`^arn:([a-z-]+):iam::([0-9]{12}):role(/|/[\x21-\x7e]+/)([\w+=,.@-]{1,64})$`)
 	sessionName = regexp.MustCompile(`^[\w+=,.@-]{2,64}$`)
 )
 
@@ -62,14 +62,17 @@ type assumeRoleResponse struct {
 }
 
 func assumeRole(_ context.Context, world *World, req request) (any, *Error) {
-	arn, session := req.params.take("RoleArn"), req.params.take("RoleSessionName")
+	wanted, session := req.params.take("RoleArn"), req.params.take("RoleSessionName")
 	externalID, lifetime := req.params.take("ExternalId"), req.params.take("DurationSeconds")
 	if err := req.params.finish(); err != nil {
 		return nil, err
 	}
-	parts := roleARN.FindStringSubmatch(arn)
+	parts := roleARN.FindStringSubmatch(wanted)
 	if parts == nil {
-		return nil, badRequest("ValidationError", arn+" is invalid")
+		return nil, badRequest("ValidationError", wanted+" is invalid")
+	}
+	if parts[1] != partition(req.region) {
+		return nil, badRequest("ValidationError", "Request ARN is invalid")
 	}
 	if !sessionName.MatchString(session) {
 		return nil, badRequest("ValidationError", "1 validation error detected: Value '"+session+"' at 'roleSessionName' failed to satisfy constraint: Member must satisfy regular expression pattern: [\\w+=,.@-]*")
@@ -82,22 +85,22 @@ func assumeRole(_ context.Context, world *World, req request) (any, *Error) {
 		}
 		seconds = n
 	}
-	account, name := parts[1], parts[2]
+	account, path, name := parts[2], parts[3], parts[4]
 	// A missing role and one that does not trust the caller look the same.
-	role, err := world.role(account, name)
+	role, err := world.role(account, path, name)
 	if err != nil || !slices.Contains(role.TrustedAccounts, req.caller.account) || role.ExternalID != "" && role.ExternalID != externalID {
-		return nil, accessDenied(req.caller.arn, "sts:AssumeRole", arn)
+		return nil, accessDenied(req.caller.arn(req.region), "sts:AssumeRole", wanted)
 	}
 	key := accessKey{
 		id: "ASIA" + randomText(10), secret: randomSecret(), session: randomSecret(),
 		expires: world.now().Add(time.Duration(seconds) * time.Second),
-		account: account, actions: role.Actions,
-		arn: "arn:aws:sts::" + account + ":assumed-role/" + name + "/" + session,
+		account: account, actions: role.Actions, partition: partition(req.region),
+		service: "sts", resource: "assumed-role/" + name + "/" + session,
 	}
 	world.addKey(key)
 
 	response := assumeRoleResponse{RequestID: req.id}
-	response.Result.AssumedRoleUser.ARN = key.arn
+	response.Result.AssumedRoleUser.ARN = key.arn(req.region)
 	response.Result.AssumedRoleUser.ID = "AROA" + randomText(10) + ":" + session
 	response.Result.Credentials.AccessKeyID = key.id
 	response.Result.Credentials.SecretAccessKey = key.secret
@@ -121,7 +124,7 @@ func callerIdentity(_ context.Context, _ *World, req request) (any, *Error) {
 		return nil, err
 	}
 	response := callerIdentityResponse{RequestID: req.id}
-	response.Result.ARN, response.Result.UserID, response.Result.Account = req.caller.arn, req.caller.id, req.caller.account
+	response.Result.ARN, response.Result.UserID, response.Result.Account = req.caller.arn(req.region), req.caller.id, req.caller.account
 	return response, nil
 }
 

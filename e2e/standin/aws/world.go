@@ -2,7 +2,6 @@ package aws
 
 import (
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
 	"sync"
@@ -40,6 +39,7 @@ type regional struct {
 // A Role is an IAM role that others may assume.
 type Role struct {
 	Name string
+	Path string // "/" when empty
 
 	// TrustedAccounts may assume it.
 	TrustedAccounts []string
@@ -57,10 +57,16 @@ type accessKey struct {
 	id, secret string
 	session    string    // of temporary credentials
 	expires    time.Time // of temporary credentials
+	partition  string    // of temporary credentials, which are good in no other
 	account    string
-	arn        string
 	actions    []string
+
+	// What they belong to: the service and the resource of its ARN.
+	service, resource string
 }
+
+// arn is the ARN of whom the key belongs to, for calls in a region.
+func (k accessKey) arn(region string) string { return arn(region, k.service, k.account, k.resource) }
 
 // NewWorld returns a world without accounts. now may be nil for time.Now.
 func NewWorld(now func() time.Time) *World {
@@ -85,18 +91,18 @@ func (w *World) AddRegion(region string) {
 }
 
 // AddUser gives the account a user with an access key that may do everything
-// in it.
+// in it, in all partitions.
 func (w *World) AddUser(accountID, keyID, secret string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.account(accountID)
 	w.keys[keyID] = accessKey{
-		id: keyID, secret: secret, account: accountID,
-		arn: fmt.Sprintf("arn:aws:iam::%s:user/%s", accountID, keyID),
+		id: keyID, secret: secret, account: accountID, service: "iam", resource: "user/" + keyID,
 	}
 }
 
-// PutRole adds or replaces a role of the account.
+// PutRole adds or replaces a role of the account. As at AWS there is but one of
+// a name, whatever its path, and who asks for it must name the path too.
 func (w *World) PutRole(accountID string, role Role) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -155,11 +161,11 @@ func sortedValues[T any](all map[string]T) []T {
 }
 
 // role finds a role.
-func (w *World) role(accountID, name string) (Role, error) {
+func (w *World) role(accountID, path, name string) (Role, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if a := w.accounts[accountID]; a != nil {
-		if role, ok := a.roles[name]; ok {
+		if role, ok := a.roles[name]; ok && pathOr(role.Path) == path {
 			return role, nil
 		}
 	}
