@@ -83,11 +83,11 @@ func TestDecisions(t *testing.T) {
 
 func (c decisionCase) run(t *testing.T) {
 	t.Log(c.Note)
-	opts := baselineOptions()
+	config := baselineOptions().Config
 	if c.Config != nil {
-		opts.Config = c.Config
+		config = c.Config
 	}
-	engine := newEngine(t, opts)
+	engine := baselineEngine(t, config)
 
 	in := rego.Input{
 		Plugin:             "aws_iid",

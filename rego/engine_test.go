@@ -2,6 +2,7 @@ package rego_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"io/fs"
 	"maps"
@@ -136,6 +137,27 @@ func newEngine(t testing.TB, opts rego.Options) *rego.Engine {
 	return engine
 }
 
+// baselines are engines of the baseline alone, by configuration. An engine never
+// changes, so that tests can share one: the race detector makes loading slow.
+var baselines sync.Map
+
+// baselineEngine returns an engine of the baseline for aws_iid.
+func baselineEngine(t testing.TB, config map[string]any) *rego.Engine {
+	t.Helper()
+	key, err := json.Marshal(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if engine, there := baselines.Load(string(key)); there {
+		return engine.(*rego.Engine)
+	}
+	opts := baselineOptions()
+	opts.Config = config
+	engine := newEngine(t, opts)
+	baselines.Store(string(key), engine)
+	return engine
+}
+
 // overlay is the baseline with files added or replaced.
 func overlay(t testing.TB, files map[string]string) fs.FS {
 	t.Helper()
@@ -164,7 +186,7 @@ func overlayOptions(t testing.TB, files map[string]string) rego.Options {
 }
 
 func TestAdmitGoodInstance(t *testing.T) {
-	got, err := newEngine(t, baselineOptions()).Admit(t.Context(), admissionInput())
+	got, err := baselineEngine(t, baselineOptions().Config).Admit(t.Context(), admissionInput())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -175,7 +197,7 @@ func TestAdmitGoodInstance(t *testing.T) {
 }
 
 func TestDecideGoodInstance(t *testing.T) {
-	got, err := newEngine(t, baselineOptions()).Decide(t.Context(), decisionInput())
+	got, err := baselineEngine(t, baselineOptions().Config).Decide(t.Context(), decisionInput())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -201,7 +223,7 @@ func TestDecideGoodInstance(t *testing.T) {
 }
 
 func TestInputIsRefused(t *testing.T) {
-	engine := newEngine(t, baselineOptions())
+	engine := baselineEngine(t, baselineOptions().Config)
 	tests := map[string]struct {
 		change func(*rego.Input)
 		want   string
@@ -332,7 +354,7 @@ func TestCallersContextStopsPolicy(t *testing.T) {
 func TestCancelledBeforehand(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	engine := newEngine(t, baselineOptions())
+	engine := baselineEngine(t, baselineOptions().Config)
 	got, err := engine.Decide(ctx, decisionInput())
 	if !errors.Is(err, context.Canceled) || !reflect.DeepEqual(got, rego.Decision{}) {
 		t.Errorf("got %+v, %v", got, err)
@@ -354,7 +376,7 @@ violation contains {"rule": "age", "msg": "too old"} if time.parse_rfc3339_ns(in
 }
 
 func TestConcurrentUse(t *testing.T) {
-	engine := newEngine(t, baselineOptions())
+	engine := baselineEngine(t, baselineOptions().Config)
 	want, err := engine.Decide(t.Context(), decisionInput())
 	if err != nil {
 		t.Fatal(err)

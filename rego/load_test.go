@@ -235,7 +235,7 @@ func TestTestsAreNotEvaluated(t *testing.T) {
 // A file at the same path replaces the baseline's; an engine made before goes on
 // as it was.
 func TestReplacedRule(t *testing.T) {
-	old := newEngine(t, baselineOptions())
+	old := baselineEngine(t, baselineOptions().Config)
 	replaced := newEngine(t, overlayOptions(t, map[string]string{
 		"gatehouse/aws_iid/agent_path.rego": "package gatehouse.aws_iid\n\nagent_path := concat(\"/\", [\"/spire/agent/aws_iid\", input.evidence.instance_id])\n",
 	}))

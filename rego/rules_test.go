@@ -12,7 +12,7 @@ import (
 
 func TestRulesOfTheBaseline(t *testing.T) {
 	var got []string
-	for _, rule := range newEngine(t, baselineOptions()).Rules() {
+	for _, rule := range baselineEngine(t, baselineOptions().Config).Rules() {
 		got = append(got, rule.Name+": "+rule.Title)
 		if rule.Description == "" {
 			t.Errorf("%s has no description", rule.Name)
@@ -85,7 +85,7 @@ func TestRulesOfAnOperator(t *testing.T) {
 }
 
 func TestRulesAreACopy(t *testing.T) {
-	engine := newEngine(t, baselineOptions())
+	engine := baselineEngine(t, baselineOptions().Config)
 	engine.Rules()[0].Name = "x"
 	if engine.Rules()[0].Name != "account" {
 		t.Error("a caller can change the engine")
