@@ -65,8 +65,8 @@ var pluginPattern = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
 // New loads a policy:
 //
 //  1. read and parse every file;
-//  2. compile modules and tests, strictly, with the restricted set of built-ins,
-//     and check their types against the schemas;
+//  2. compile the modules, and the tests if some are to run, strictly, with the
+//     restricted set of built-ins, and check their types against the schemas;
 //  3. check that the package has both entrypoints and declares its schemas;
 //  4. check that the enforcement configured is of rules that there are;
 //  5. run the tests that Options.SelfTest chooses;
@@ -105,7 +105,7 @@ func newEngine(ctx context.Context, opts Options) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	compiler, err := compile(ctx, opts.Plugin, src, store, caps)
+	compiler, err := compile(ctx, opts, src, store, caps)
 	if err != nil {
 		return nil, err
 	}
