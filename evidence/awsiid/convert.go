@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"math"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -51,6 +52,7 @@ func convertInstance(in types.Instance, owner *string) (Instance, error) {
 			HTTPTokens:              enum(&c, options.HttpTokens),
 			HTTPEndpoint:            enum(&c, options.HttpEndpoint),
 			HTTPPutResponseHopLimit: options.HttpPutResponseHopLimit,
+			State:                   enum(&c, options.State),
 		}
 	}
 	return out, c.err
@@ -114,7 +116,7 @@ func (c *converter) networkInterfaces(in []types.InstanceNetworkInterface) []Net
 		}
 		for _, address := range nic.Ipv6Addresses {
 			if address.Ipv6Address != nil {
-				converted.IPv6Addresses = append(converted.IPv6Addresses, c.text(address.Ipv6Address))
+				converted.IPv6Addresses = append(converted.IPv6Addresses, c.ipv6(address.Ipv6Address))
 			}
 		}
 		out = append(out, converted)
@@ -157,6 +159,16 @@ func (c *converter) text(value *string) string {
 	}
 	c.bound("bytes in one field", len(*value), maxFactString)
 	return *value
+}
+
+// ipv6 reads an address in the form in which policy sees the agent's own, so that
+// policy can compare them. What is no address stays as it is: it equals none.
+func (c *converter) ipv6(value *string) string {
+	text := c.text(value)
+	if address, err := netip.ParseAddr(text); err == nil {
+		return address.String()
+	}
+	return text
 }
 
 // enum reads one of the SDK's string types.

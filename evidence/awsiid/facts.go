@@ -50,7 +50,7 @@ type NetworkInterface struct {
 	Status        string    `json:"status,omitempty"`
 	PrivateIPs    []string  `json:"private_ips"`
 	PublicIP      string    `json:"public_ip,omitempty"`
-	IPv6Addresses []string  `json:"ipv6_addresses,omitempty"`
+	IPv6Addresses []string  `json:"ipv6_addresses,omitempty"` // as RFC 5952 writes them
 	MACAddress    string    `json:"mac_address,omitempty"`
 	VPCID         string    `json:"vpc_id,omitempty"`
 	SubnetID      string    `json:"subnet_id,omitempty"`
@@ -71,6 +71,10 @@ type MetadataOptions struct {
 	HTTPTokens              string `json:"http_tokens,omitempty"`
 	HTTPEndpoint            string `json:"http_endpoint,omitempty"`
 	HTTPPutResponseHopLimit *int32 `json:"http_put_response_hop_limit,omitempty"`
+
+	// State is "pending" while the instance still works with other options than
+	// these, and then "applied".
+	State string `json:"state,omitempty"`
 }
 
 // InstanceProfile is the fact "instance_profile": what iam:GetInstanceProfile says

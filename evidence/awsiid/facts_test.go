@@ -74,7 +74,7 @@ func fullInstance() types.Instance {
 		VpcId:     new("vpc-1"), SubnetId: new("subnet-1"), PrivateIpAddress: new("10.0.0.1"), PublicIpAddress: new("192.0.2.1"),
 		KeyName: new("key"), InstanceLifecycle: "spot", RootDeviceName: new("/dev/xvda"), RootDeviceType: "ebs",
 		IamInstanceProfile: &types.IamInstanceProfile{Arn: new("arn:aws:iam::123456789012:instance-profile/p"), Id: new("A")},
-		MetadataOptions:    &types.InstanceMetadataOptionsResponse{HttpTokens: "required", HttpEndpoint: "enabled", HttpPutResponseHopLimit: new(int32(1))},
+		MetadataOptions:    &types.InstanceMetadataOptionsResponse{HttpTokens: "required", HttpEndpoint: "enabled", HttpPutResponseHopLimit: new(int32(1)), State: "applied"},
 		Tags:               []types.Tag{{Key: new("Name"), Value: new("a:b")}, {Key: new("name"), Value: new("")}},
 		SecurityGroups:     []types.GroupIdentifier{{GroupId: new("sg-2"), GroupName: new("b")}, {GroupId: new("sg-1"), GroupName: new("a")}},
 		NetworkInterfaces: []types.InstanceNetworkInterface{
@@ -84,7 +84,7 @@ func fullInstance() types.Instance {
 				Attachment:         &types.InstanceNetworkInterfaceAttachment{DeviceIndex: new(int32(0)), AttachTime: &attach},
 				Association:        &types.InstanceNetworkInterfaceAssociation{PublicIp: new("192.0.2.1")},
 				PrivateIpAddresses: []types.InstancePrivateIpAddress{{PrivateIpAddress: new("10.0.0.1")}, {PrivateIpAddress: new("10.0.0.9")}},
-				Ipv6Addresses:      []types.InstanceIpv6Address{{Ipv6Address: new("2001:db8::1")}},
+				Ipv6Addresses:      []types.InstanceIpv6Address{{Ipv6Address: new("2001:DB8:0:0::1")}, {Ipv6Address: new("no address")}},
 			},
 		},
 		BlockDeviceMappings: []types.InstanceBlockDeviceMapping{
@@ -106,7 +106,7 @@ func TestGatherInstance(t *testing.T) {
 		SecurityGroups: []awsiid.SecurityGroup{{ID: "sg-1", Name: "a"}, {ID: "sg-2", Name: "b"}},
 		NetworkInterfaces: []awsiid.NetworkInterface{
 			{ID: "eni-1", DeviceIndex: new(int32(0)), AttachTime: attach, Status: "in-use", PrivateIPs: []string{"10.0.0.1", "10.0.0.9"},
-				PublicIP: "192.0.2.1", IPv6Addresses: []string{"2001:db8::1"}, MACAddress: "02:00:00:00:00:01", VPCID: "vpc-1", SubnetID: "subnet-1"},
+				PublicIP: "192.0.2.1", IPv6Addresses: []string{"2001:db8::1", "no address"}, MACAddress: "02:00:00:00:00:01", VPCID: "vpc-1", SubnetID: "subnet-1"},
 			{ID: "eni-2", DeviceIndex: new(int32(1)), AttachTime: attach, PrivateIPs: []string{}},
 		},
 		BlockDevices: []awsiid.BlockDevice{
@@ -114,7 +114,7 @@ func TestGatherInstance(t *testing.T) {
 			{DeviceName: "/dev/xvdb"},
 		},
 		RootDeviceName: "/dev/xvda", RootDeviceType: "ebs", InstanceProfileARN: "arn:aws:iam::123456789012:instance-profile/p",
-		MetadataOptions: &awsiid.MetadataOptions{HTTPTokens: "required", HTTPEndpoint: "enabled", HTTPPutResponseHopLimit: new(int32(1))},
+		MetadataOptions: &awsiid.MetadataOptions{HTTPTokens: "required", HTTPEndpoint: "enabled", HTTPPutResponseHopLimit: new(int32(1)), State: "applied"},
 	})}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)

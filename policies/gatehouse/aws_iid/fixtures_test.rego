@@ -39,6 +39,8 @@ instance := {
 		"attach_time": "2026-01-02T03:00:00Z",
 		"status": "attached",
 		"private_ips": ["10.0.0.209"],
+		"vpc_id": "vpc-0123456789abcdef0",
+		"subnet_id": "subnet-0123456789abcdef0",
 	}],
 	"root_device_name": "/dev/xvda",
 	"root_device_type": "ebs",
@@ -49,6 +51,12 @@ instance := {
 		"status": "attached",
 		"delete_on_termination": true,
 	}],
+	"metadata_options": {
+		"http_tokens": "required",
+		"http_endpoint": "enabled",
+		"http_put_response_hop_limit": 1,
+		"state": "applied",
+	},
 }
 
 # What admission sees.
