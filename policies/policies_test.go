@@ -17,21 +17,7 @@ import (
 // modules parses the baseline.
 func modules(t *testing.T) map[string]*ast.Module {
 	t.Helper()
-	all := map[string]*ast.Module{}
-	err := fs.WalkDir(policies.Baseline(), ".", func(name string, entry fs.DirEntry, err error) error {
-		if err != nil || path.Ext(name) != ".rego" {
-			return err
-		}
-		content, err := fs.ReadFile(policies.Baseline(), name)
-		if err != nil {
-			return err
-		}
-		all[name], err = ast.ParseModuleWithOpts(name, string(content), ast.ParserOptions{ProcessAnnotation: true})
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	all := parse(t, policies.Baseline())
 	if len(all) < 14 {
 		t.Fatalf("only %d modules are embedded", len(all))
 	}
@@ -102,22 +88,31 @@ e if not d
 // Public rules say what they are for: the authors' reference is made from it.
 func TestPublicRulesHaveMetadata(t *testing.T) {
 	for name, module := range modules(t) {
-		documented := map[string]bool{}
-		for _, rule := range module.Rules {
-			for _, a := range rule.Annotations {
-				if a.Title == "" || a.Description == "" {
-					t.Errorf("%s: METADATA without title or description", a.Location)
-				}
-				documented[rule.Head.Ref()[0].String()] = true
-			}
+		if isTest(name) {
+			continue
 		}
-		for _, rule := range module.Rules {
-			ruleName := rule.Head.Ref()[0].String()
-			if !isTest(name) && !strings.HasPrefix(ruleName, "_") && !documented[ruleName] {
-				t.Errorf("%s: rule %s has no METADATA", rule.Location, ruleName)
-			}
+		for _, problem := range undocumented(module) {
+			t.Error(problem)
 		}
 	}
+}
+
+func undocumented(module *ast.Module) (problems []string) {
+	documented := map[string]bool{}
+	for _, rule := range module.Rules {
+		for _, a := range rule.Annotations {
+			if a.Title == "" || a.Description == "" {
+				problems = append(problems, a.Location.String()+": METADATA without title or description")
+			}
+			documented[rule.Head.Ref()[0].String()] = true
+		}
+	}
+	for _, rule := range module.Rules {
+		if name := rule.Head.Ref()[0].String(); !strings.HasPrefix(name, "_") && !documented[name] {
+			problems = append(problems, rule.Location.String()+": rule "+name+" has no METADATA")
+		}
+	}
+	return problems
 }
 
 // The Rego tests begin with documents that collectors could have made.

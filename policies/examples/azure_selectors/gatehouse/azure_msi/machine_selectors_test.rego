@@ -1,6 +1,7 @@
-package gatehouse.azure_msi_test
+package azure_selectors_test
 
 import data.gatehouse.azure_msi
+import data.gatehouse.azure_msi_test as fixtures
 
 _selector_cases := {
 	"tags, location and scale set": {
@@ -19,7 +20,7 @@ test_machine_selector_cases if count(_selector_cases) == 3
 
 test_machine_selectors[name] if {
 	some name, tc in _selector_cases
-	selectors := azure_msi.selector with data.gatehouse.config as config
-		with input as changed(decision_input, "facts/virtual_machine", tc.machine)
+	selectors := azure_msi.selector with data.gatehouse.config as fixtures.config
+		with input as fixtures.changed(fixtures.decision_input, "facts/virtual_machine", tc.machine)
 	{value | some value in selectors; regex.match(`^(vm-tag|vm-location|vmss-name):`, value)} == tc.more
 }
