@@ -6,49 +6,84 @@ import (
 	"testing"
 )
 
+const examplesDir = "../policies/examples"
+
 // TestExamples loads each example as an operator's policy directory, for each
-// plugin that it has policies for: they compile, and their own tests pass.
+// plugin that it has policies for: they compile, their own tests pass, and the
+// samples get an answer.
 func TestExamples(t *testing.T) {
-	azure, problems := buildAzureMSI(`tenants { "9e85e111-1103-48fc-a933-9533fe47de05" {} }`, environment(nil))
-	if len(problems) > 0 {
-		t.Fatal(problems)
+	for _, folder := range exampleFolders(t) {
+		packages, err := filepath.Glob(folder + "/gatehouse/*")
+		if err != nil || len(packages) == 0 {
+			t.Errorf("%s holds no policies: %v", folder, err)
+		}
+		for _, path := range packages {
+			plugin := filepath.Base(path)
+			t.Run(filepath.Base(folder)+"/"+plugin, func(t *testing.T) {
+				loadExamples(t, plugin, folder)
+				tests, err := filepath.Glob(path + "/*_test.rego")
+				if err != nil || len(tests) == 0 {
+					t.Errorf("it has no tests: %v", err)
+				}
+			})
+		}
 	}
-	configs := map[string]map[string]any{
-		"aws_iid":   awsDefaults(nil).policyConfig(),
-		"azure_msi": azure.policyConfig(),
+}
+
+// All of them can be copied into one directory: no file is there twice, and the
+// tests of each pass beside all others.
+func TestExamplesTogether(t *testing.T) {
+	dir := t.TempDir()
+	copyExamples(t, dir, exampleFolders(t)...)
+	for _, plugin := range []string{"aws_iid", "azure_msi"} {
+		loadExamples(t, plugin, dir)
 	}
-	const examples = "../policies/examples"
-	packages, err := filepath.Glob(examples + "/*/gatehouse/*")
-	if err != nil || len(packages) == 0 {
-		t.Fatalf("no examples below %s: %v", examples, err)
-	}
-	folders, err := filepath.Glob(examples + "/*/")
+}
+
+func exampleFolders(t *testing.T) (folders []string) {
+	t.Helper()
+	entries, err := os.ReadDir(examplesDir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	loaded := map[string]bool{}
-	for _, path := range packages {
-		plugin := filepath.Base(path)
-		folder := filepath.Dir(filepath.Dir(path))
-		t.Run(filepath.Base(folder)+"/"+plugin, func(t *testing.T) {
-			config, ok := configs[plugin]
-			if !ok {
-				t.Fatalf("there is no plugin %s", plugin)
-			}
-			loader := policyLoader{plugin: plugin, source: policySource{Directory: folder}, config: config}
-			if _, err := loader.load(t.Context()); err != nil {
-				t.Error(err)
-			}
-			tests, err := filepath.Glob(path + "/*_test.rego")
-			if err != nil || len(tests) == 0 {
-				t.Errorf("it has no tests: %v", err)
-			}
-		})
-		loaded[folder] = true
-	}
-	for _, folder := range folders {
-		if info, err := os.Stat(folder); err != nil || info.IsDir() && !loaded[filepath.Clean(folder)] {
-			t.Errorf("%s holds no policies: %v", folder, err)
+	for _, entry := range entries {
+		if entry.IsDir() {
+			folders = append(folders, filepath.Join(examplesDir, entry.Name()))
 		}
+	}
+	if len(folders) < 14 {
+		t.Fatalf("only %d examples: %v", len(folders), folders)
+	}
+	return folders
+}
+
+// copyExamples copies examples into one directory, and overwrites nothing.
+func copyExamples(t *testing.T, dir string, folders ...string) {
+	t.Helper()
+	for _, folder := range folders {
+		if err := os.CopyFS(dir, os.DirFS(folder)); err != nil {
+			t.Fatalf("%s: %v", folder, err)
+		}
+	}
+}
+
+func loadExamples(t *testing.T, plugin, dir string) {
+	t.Helper()
+	var config map[string]any
+	switch plugin {
+	case "aws_iid":
+		config = awsDefaults(nil).policyConfig()
+	case "azure_msi":
+		azure, problems := buildAzureMSI(`tenants { "9e85e111-1103-48fc-a933-9533fe47de05" {} }`, environment(nil))
+		if len(problems) > 0 {
+			t.Fatal(problems)
+		}
+		config = azure.policyConfig()
+	default:
+		t.Fatalf("there is no plugin %s", plugin)
+	}
+	loader := policyLoader{plugin: plugin, source: policySource{Directory: dir}, config: config}
+	if _, err := loader.load(t.Context()); err != nil {
+		t.Error(err)
 	}
 }

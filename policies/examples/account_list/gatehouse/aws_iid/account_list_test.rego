@@ -34,7 +34,7 @@ _others := {
 	"a look-alike": ["12345678901", "us-west-2"],
 	"another region": ["123456789012", "eu-west-1"],
 	"an account in another's region": ["210987654321", "us-west-2"],
-	"null": [null, null],
+	"empty": ["", ""],
 }
 
 test_cases if count(_others) == 5

@@ -32,7 +32,7 @@ _outside := {
 	"another unit": ["o-a1b2c3d4e5/r-a1b2/ou-a1b2-99999999/123456789012/"],
 	"look-alikes": ["o-1/r-1/ou-a1b2-c3d4e5f60/ou-a1b2-c3d4e5f/OU-a1b2-c3d4e5f6/123456789012/"],
 	"no path": [],
-	"null": [null],
+	"an empty path": [""],
 }
 
 test_cases if count(_inside) + count(_outside) == 8

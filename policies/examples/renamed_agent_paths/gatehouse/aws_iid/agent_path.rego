@@ -26,5 +26,6 @@ admission_violation contains {"rule": "agent_name", "msg": msg} if {
 
 _environment := name if {
 	name := data.fleet.environments.names[input.evidence.account_id]
+	is_string(name)
 	regex.match(`^[a-z][a-z0-9-]{0,30}$`, name)
 }

@@ -9,7 +9,7 @@ violation contains {"rule": "required_tags", "msg": msg} if {
 	some key in _tags_missing
 	msg := concat("", [
 		$"tag {key} of instance {input.evidence.instance_id} is {input.facts.instance.tags[key]}, ",
-		$"not one of {data.fleet.tags.required[key]}",
+		$"not one of {_tags_listed[key]}",
 	])
 }
 
@@ -17,21 +17,24 @@ violation contains {"rule": "required_tags", "msg": msg} if {
 # title: It is known which tags are required
 # description: Without the list, or with an empty one, nobody passes.
 violation contains {"rule": "required_tags", "msg": msg} if {
-	not _tags_required
+	not _tags_listed
 	msg := "data.fleet.tags.required names no tags"
 }
 
-_tags_required if count(data.fleet.tags.required) > 0
+_tags_listed := data.fleet.tags.required if {
+	is_object(data.fleet.tags.required)
+	count(data.fleet.tags.required) > 0
+}
 
-_tags_missing := object.keys(data.fleet.tags.required) - _tags_present
+_tags_missing := object.keys(_tags_listed) - _tags_present
 
 _tags_present contains key if {
-	some key, values in data.fleet.tags.required
+	some key, values in _tags_listed
 	input.facts.instance.tags[key] in values
 }
 
 _tags_present contains key if {
-	some key, values in data.fleet.tags.required
+	some key, values in _tags_listed
 	"*" in values
 	input.facts.instance.tags[key] != ""
 }
