@@ -15,12 +15,22 @@ import (
 // Examples whose answer depends on what was before, and on the time: here they are
 // asked over gRPC, by nodes with really signed documents.
 
-// exampleDir is a policy directory with some examples, and lists of its own.
+// exampleDir is a policy directory with some examples, and lists of its own. The
+// examples' tests, which run in TestExamples, are not in it.
 func exampleDir(t *testing.T, lists map[string]string, names ...string) policyDir {
 	t.Helper()
 	dir := policyDir(t.TempDir())
 	for _, name := range names {
 		copyExamples(t, string(dir), filepath.Join(examplesDir, name))
+	}
+	tests, err := filepath.Glob(filepath.Join(string(dir), "gatehouse", "*", "*_test.rego"))
+	if err != nil || len(tests) == 0 {
+		t.Fatalf("found no tests: %v", err)
+	}
+	for _, test := range tests {
+		if err := os.Remove(test); err != nil {
+			t.Fatal(err)
+		}
 	}
 	for name, text := range lists {
 		path := filepath.Join(string(dir), "fleet", name, "data.json")

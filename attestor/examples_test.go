@@ -4,6 +4,9 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"github.com/spire-gatehouse/gatehouse/policies"
+	"github.com/spire-gatehouse/gatehouse/rego"
 )
 
 const examplesDir = "../policies/examples"
@@ -20,7 +23,10 @@ func TestExamples(t *testing.T) {
 		for _, path := range packages {
 			plugin := filepath.Base(path)
 			t.Run(filepath.Base(folder)+"/"+plugin, func(t *testing.T) {
-				loadExamples(t, plugin, folder)
+				loader := policyLoader{plugin: plugin, source: policySource{Directory: folder}, config: exampleConfig(t, plugin)}
+				if _, err := loader.load(t.Context()); err != nil {
+					t.Error(err)
+				}
 				tests, err := filepath.Glob(path + "/*_test.rego")
 				if err != nil || len(tests) == 0 {
 					t.Errorf("it has no tests: %v", err)
@@ -30,13 +36,23 @@ func TestExamples(t *testing.T) {
 	}
 }
 
-// All of them can be copied into one directory: no file is there twice, and the
-// tests of each pass beside all others.
+// All of them together give an engine that answers about the samples. That their
+// tests pass beside one another is for the tests of package policies to say, which
+// have no limit on the time.
 func TestExamplesTogether(t *testing.T) {
 	dir := t.TempDir()
 	copyExamples(t, dir, exampleFolders(t)...)
 	for _, plugin := range []string{"aws_iid", "azure_msi"} {
-		loadExamples(t, plugin, dir)
+		samples, err := policies.Samples(plugin)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = rego.New(t.Context(), rego.Options{
+			Plugin: plugin, Policy: policies.Over(os.DirFS(dir)), Config: exampleConfig(t, plugin), Samples: samples,
+		})
+		if err != nil {
+			t.Errorf("%s: %v", plugin, err)
+		}
 	}
 }
 
@@ -67,23 +83,20 @@ func copyExamples(t *testing.T, dir string, folders ...string) {
 	}
 }
 
-func loadExamples(t *testing.T, plugin, dir string) {
+// exampleConfig is data.gatehouse.config, as small as it can be.
+func exampleConfig(t *testing.T, plugin string) map[string]any {
 	t.Helper()
-	var config map[string]any
 	switch plugin {
 	case "aws_iid":
-		config = awsDefaults(nil).policyConfig()
+		return awsDefaults(nil).policyConfig()
 	case "azure_msi":
 		azure, problems := buildAzureMSI(`tenants { "9e85e111-1103-48fc-a933-9533fe47de05" {} }`, environment(nil))
 		if len(problems) > 0 {
 			t.Fatal(problems)
 		}
-		config = azure.policyConfig()
+		return azure.policyConfig()
 	default:
 		t.Fatalf("there is no plugin %s", plugin)
-	}
-	loader := policyLoader{plugin: plugin, source: policySource{Directory: dir}, config: config}
-	if _, err := loader.load(t.Context()); err != nil {
-		t.Error(err)
+		return nil
 	}
 }

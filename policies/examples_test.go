@@ -11,8 +11,10 @@ import (
 	"testing"
 
 	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/loader"
 	oparego "github.com/open-policy-agent/opa/v1/rego"
 	"github.com/open-policy-agent/opa/v1/storage/inmem"
+	"github.com/open-policy-agent/opa/v1/tester"
 
 	"github.com/spire-gatehouse/gatehouse/internal/schematest"
 	"github.com/spire-gatehouse/gatehouse/policies"
@@ -115,6 +117,48 @@ func privateRules(module *ast.Module) (names []string) {
 		}
 	}
 	return names
+}
+
+// All examples can be copied into one directory: no file is there twice, and the
+// tests of each pass beside the others' rules and lists.
+func TestExamplesTogether(t *testing.T) {
+	dir := t.TempDir()
+	var own []string
+	for _, e := range examples(t) {
+		if err := os.CopyFS(dir, os.DirFS(filepath.Join("examples", e.name))); err != nil {
+			t.Fatalf("%s: %v", e.name, err)
+		}
+		own = append(own, e.name)
+	}
+	files, err := loader.NewFileLoader().All([]string{dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	store := inmem.NewFromObject(files.Documents)
+	txn, err := store.NewTransaction(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Abort(t.Context(), txn)
+	results, err := tester.NewRunner().
+		SetStore(store).
+		SetModules(parse(t, policies.Over(os.DirFS(dir)))).
+		Filter(`^data\.(`+strings.Join(own, "|")+`)_test\.`).
+		RaiseBuiltinErrors(true).
+		RunTests(t.Context(), txn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ran := map[string]bool{}
+	for result := range results {
+		ran[result.Package] = true
+		if !result.Pass() {
+			t.Errorf("%s: %s: %v", result.Location, result.Name, result.Error)
+		}
+	}
+	if len(ran) != len(own) {
+		t.Errorf("tests of %v ran", ran)
+	}
 }
 
 // What lets a node in lets none in any more without one of the values that it reads,
