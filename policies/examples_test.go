@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/loader"
@@ -145,6 +146,7 @@ func TestExamplesTogether(t *testing.T) {
 		SetModules(parse(t, policies.Over(os.DirFS(dir)))).
 		Filter(`^data\.(`+strings.Join(own, "|")+`)_test\.`).
 		RaiseBuiltinErrors(true).
+		SetTimeout(time.Hour). // on a busy machine the default is too short
 		RunTests(t.Context(), txn)
 	if err != nil {
 		t.Fatal(err)

@@ -4,8 +4,8 @@ package gatehouse.aws_iid
 # title: The agent's path, with the environment's name
 # description: |
 #   /spire/agent/aws_iid/ENVIRONMENT/ACCOUNT/REGION/INSTANCE. What AWS signed is in it
-#   whole: two instances must never share a path, nor one have a second. A path for which
-#   Go would render agent_path_template is not looked at.
+#   whole: two instances must never share a path. Nor may one have a second, so that
+#   agent_path_template in plugin_data no longer has a say.
 # scope: document
 agent_path := concat("/", [
 	"/spire/agent/aws_iid",
