@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/spire-gatehouse/gatehouse/attestor/decisionlog"
 	"github.com/spire-gatehouse/gatehouse/evidence"
 	"github.com/spire-gatehouse/gatehouse/rego"
 	"github.com/spire-gatehouse/gatehouse/tofu"
@@ -57,14 +58,9 @@ func (a *attestation) run(ctx context.Context, payload []byte) error {
 	}
 
 	// 5. Decide over the whole input.
-	decision, err := a.engine.Decide(ctx, a.input)
+	decision, err := a.decide(ctx)
 	if err != nil {
-		return refuse(internal, "decide: %w", err)
-	}
-	a.record.exempt = decision.Exempt
-	a.record.warnings = decision.Warnings
-	if denials := decision.Denials(); len(denials) > 0 {
-		return deny(denials)
+		return err
 	}
 
 	// 6. Answer. The engine has checked the answer's shape; what it can't know
@@ -79,6 +75,7 @@ func (a *attestation) run(ctx context.Context, payload []byte) error {
 }
 
 func (a *attestation) verify(ctx context.Context, payload []byte) error {
+	defer a.record.time("verify")()
 	if len(payload) == 0 {
 		return refuse(badEvidence, "verify: the payload is empty")
 	}
@@ -87,6 +84,7 @@ func (a *attestation) verify(ctx context.Context, payload []byte) error {
 	case errors.Is(err, evidence.ErrUnavailable):
 		return refuse(unavailable, "verify: %w", err)
 	case err != nil:
+		a.record.payload = decisionlog.PayloadOf(payload)
 		return refuse(badEvidence, "verify: %w", err)
 	}
 	a.evidence = ev
@@ -95,7 +93,7 @@ func (a *attestation) verify(ctx context.Context, payload []byte) error {
 		Plugin:      a.plugin,
 		TrustDomain: a.trustDomain.Name(),
 		Time:        a.record.started,
-		PeerIP:      peerIP(ctx),
+		PeerIP:      a.record.peerIP,
 		Evidence:    ev.Claims(),
 	}
 	return nil
@@ -130,6 +128,7 @@ func (a *attestation) admit(ctx context.Context) (rego.Admission, error) {
 }
 
 func (a *attestation) askAdmission(ctx context.Context) (rego.Admission, error) {
+	defer a.record.time("admit")()
 	admission, err := a.engine.Admit(ctx, a.input)
 	if err != nil {
 		return rego.Admission{}, refuse(internal, "admit: %w", err)
@@ -151,6 +150,7 @@ func (a *attestation) renderAgentPath() error {
 	}
 	path, err := a.agentPath(a.input.Evidence, a.input.Facts)
 	if err != nil {
+		a.record.asked, _ = a.engine.Unasked("admission", a.input)
 		return deny([]rego.Violation{{Rule: "agent_path_template", Msg: err.Error()}})
 	}
 	a.input.TemplatedAgentPath = path
@@ -160,6 +160,7 @@ func (a *attestation) renderAgentPath() error {
 // gather collects the facts that admission asked for into the input. A required
 // fact that can't be learned ends the attestation: policy must not have to guess.
 func (a *attestation) gather(ctx context.Context, admission rego.Admission) error {
+	defer a.record.time("gather")()
 	wanted := slices.Concat(admission.Required, admission.Optional)
 	slices.Sort(wanted)
 	wanted = slices.Compact(wanted)
@@ -211,6 +212,7 @@ func (a *attestation) gather(ctx context.Context, admission rego.Admission) erro
 // change. It is on the agent and on the machine, so that one machine is not given
 // two agents at the same time by a tag that changes between two attestations.
 func (a *attestation) firstUse(ctx context.Context, agentPath string) error {
+	defer a.record.time("first_use")()
 	agentID := a.agentID(agentPath)
 	if a.claim == nil {
 		a.claim, _ = a.claims.Take(agentID, a.evidence.Identity())
@@ -221,6 +223,21 @@ func (a *attestation) firstUse(ctx context.Context, agentPath string) error {
 	}
 	a.input.Tofu = &rego.Tofu{Attested: attested, Claimed: a.claim == nil}
 	return nil
+}
+
+// decide asks for the decision, over all that is known now.
+func (a *attestation) decide(ctx context.Context) (rego.Decision, error) {
+	defer a.record.time("decide")()
+	decision, err := a.engine.Decide(ctx, a.input)
+	if err != nil {
+		return rego.Decision{}, refuse(internal, "decide: %w", err)
+	}
+	a.record.exempt = decision.Exempt
+	a.record.warnings = decision.Warnings
+	if denials := decision.Denials(); len(denials) > 0 {
+		return rego.Decision{}, deny(denials)
+	}
+	return decision, nil
 }
 
 // agentID is the SPIFFE ID of an agent path that the engine has checked.

@@ -48,6 +48,9 @@ type awsIIDConfig struct {
 
 	// Policy is where policy comes from.
 	Policy policySource
+
+	// DecisionLog is where decisions are written to.
+	DecisionLog decisionLogConfig
 }
 
 // organizationConfig says which accounts are in the organization: those that the
@@ -95,6 +98,7 @@ func decodeAWSIID(o *plugindata.Object, env func(string) string) awsIIDConfig {
 		AllowedAccountIDs:            accountIDs(o, "allowed_account_ids"),
 		Enforcement:                  enforcement(o),
 		Policy:                       buildPolicySource(o),
+		DecisionLog:                  decodeDecisionLog(o),
 		VerifyOrganization:           buildOrganization(o),
 		ValidateEKSClusterMembership: buildEKS(o),
 	}

@@ -35,6 +35,9 @@ type azureMSIConfig struct {
 
 	// Policy is where policy comes from.
 	Policy policySource
+
+	// DecisionLog is where decisions are written to.
+	DecisionLog decisionLogConfig
 }
 
 // azureTenantConfig is what is configured for one tenant. AppSecret and
@@ -69,6 +72,7 @@ func buildAzureMSI(text string, env func(string) string) (azureMSIConfig, []plug
 		CloudTimeout:        cloudTimeout(o),
 		Enforcement:         enforcement(o),
 		Policy:              buildPolicySource(o),
+		DecisionLog:         decodeDecisionLog(o),
 	}
 	c.Cloud, c.CloudName = buildAzureCloud(o, env)
 	if _, err := c.pathTemplate(); err != nil {

@@ -56,7 +56,7 @@ func serve(t *testing.T, c *cloud, store *agentStore) *plugin {
 			return built{}, []plugindata.Problem{testProblem}
 		}
 		config, problems := buildAWSIID(text, func(string) string { return "" })
-		return built{collector: collector, policyConfig: config.policyConfig(), policy: config.Policy, cloudTimeout: time.Minute}, problems
+		return built{collector: collector, policyConfig: config.policyConfig(), policy: config.Policy, decisionLog: config.DecisionLog, cloudTimeout: time.Minute}, problems
 	}}
 	return serveKind(t, kind, store)
 }

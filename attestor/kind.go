@@ -37,6 +37,7 @@ type built struct {
 	collector    evidence.Collector
 	policyConfig map[string]any // data.gatehouse.config
 	policy       policySource
+	decisionLog  decisionLogConfig
 	cloudTimeout time.Duration // for the facts of one attestation
 	warnings     []string      // what is allowed, and worth a second thought
 

@@ -47,6 +47,8 @@ type Plugin struct {
 	replacing sync.Mutex
 	watch     *policyWatch
 	closed    bool
+
+	decisions decisions
 }
 
 var (
@@ -111,6 +113,11 @@ func (p *Plugin) configure(ctx context.Context, req *configv1.ConfigureRequest) 
 			return nil, configError([]string{"policy.directory: " + err.Error()})
 		}
 	}
+	labels := map[string]string{"plugin": p.kind.name, "trust_domain": next.trustDomain.Name()}
+	if err := p.decisions.configure(next.decisionLog, labels, p.log); err != nil {
+		watch.stop()
+		return nil, configError([]string{"decision_log: " + err.Error()})
+	}
 	wait = p.watch.stop()
 	p.watch = watch
 	p.current.Store(next.snapshot)
@@ -143,6 +150,7 @@ func (p *Plugin) Close() error {
 	p.watch = nil
 	p.replacing.Unlock()
 	wait()
+	p.decisions.close()
 	return nil
 }
 
@@ -162,13 +170,14 @@ func (p *Plugin) Attest(stream nodeattestorv1.NodeAttestor_AttestServer) error {
 		return err
 	}
 	s := p.current.Load()
-	rec := newRecord(p.now(), s)
-	if err := attestSafely(ctx, s, rec, req.GetPayload()); err != nil {
+	rec := newRecord(p.now, s)
+	rec.peerIP = peerIP(ctx)
+	if err := attestSafely(rec.observe(ctx), s, rec, req.GetPayload()); err != nil {
 		r := asRefusal(ctx, err)
-		rec.log(p.log, p.now(), r)
+		p.tell(rec, r)
 		return r.status(rec.decisionID)
 	}
-	rec.log(p.log, p.now(), nil)
+	p.tell(rec, nil)
 	return stream.Send(&nodeattestorv1.AttestResponse{
 		Response: &nodeattestorv1.AttestResponse_AgentAttributes{
 			AgentAttributes: &nodeattestorv1.AgentAttributes{
@@ -178,6 +187,13 @@ func (p *Plugin) Attest(stream nodeattestorv1.NodeAttestor_AttestServer) error {
 			},
 		},
 	})
+}
+
+// tell has both logs know what came of an attestation.
+func (p *Plugin) tell(rec *record, r *refusal) {
+	rec.took["total"] = p.now().Sub(rec.started)
+	rec.log(p.log, r)
+	p.decisions.put(rec.event(r))
 }
 
 // attestSafely turns a panic into a refusal: SPIRE does not restart a plugin

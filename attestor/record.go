@@ -1,11 +1,16 @@
 package attestor
 
 import (
+	"context"
+	"net/netip"
 	"strings"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/hashicorp/go-hclog"
+
+	"github.com/spire-gatehouse/gatehouse/attestor/decisionlog"
+	"github.com/spire-gatehouse/gatehouse/evidence"
 	"github.com/spire-gatehouse/gatehouse/rego"
 )
 
@@ -13,36 +18,63 @@ import (
 // reasons quote tags and names that a node's owner chose.
 const maxLoggedReason = 4 << 10
 
-// record is what there is to say about one attestation. Nothing of the payload
-// itself is in it: evidence is a bearer credential.
+// record is what there is to say about one attestation: the one line of the
+// server's log and the event of the decision log come from it. Nothing of the
+// payload itself is in it: evidence is a bearer credential.
 type record struct {
 	decisionID string
 	started    time.Time
-	revision   string // of the policy
+	now        func() time.Time
 
+	// snapshot decided; nil if SPIRE has not configured the plugin.
+	snapshot *snapshot
+
+	peerIP      netip.Addr
 	identity    string
 	agentID     string
+	asked       rego.Asked // the last question to policy
 	factErrors  []string
 	exempt      []string
 	warnings    []rego.Violation
 	selectors   []string
 	canReattest bool
+	payload     *decisionlog.Payload // of evidence that was refused
+
+	took   map[string]time.Duration // by step
+	clouds listener
 }
 
-func newRecord(now time.Time, s *snapshot) *record {
-	rec := &record{decisionID: uuid.NewString(), started: now}
-	if s != nil {
-		rec.revision = s.engine.Revision()
+func newRecord(now func() time.Time, s *snapshot) *record {
+	return &record{decisionID: uuid.NewString(), started: now(), now: now, snapshot: s, took: map[string]time.Duration{}}
+}
+
+// revision is the policy's.
+func (rec *record) revision() string {
+	if rec.snapshot == nil {
+		return ""
 	}
-	return rec
+	return rec.snapshot.engine.Revision()
 }
 
-// log writes the attestation's one line. now is the time it ended at.
-func (rec *record) log(log hclog.Logger, now time.Time, r *refusal) {
+// observe has the record hear of what is done for ctx.
+func (rec *record) observe(ctx context.Context) context.Context {
+	ctx = rego.WithObserver(ctx, func(asked rego.Asked) { rec.asked = asked })
+	return evidence.WithObserver(ctx, &rec.clouds)
+}
+
+// time measures a step, from now until the function that it returns is called. A
+// step that is taken twice took both together.
+func (rec *record) time(step string) (end func()) {
+	began := rec.now()
+	return func() { rec.took[step] += rec.now().Sub(began) }
+}
+
+// log writes the attestation's one line; r is nil if the node was let in.
+func (rec *record) log(log hclog.Logger, r *refusal) {
 	fields := []any{
 		"decision_id", rec.decisionID,
-		"policy_revision", rec.revision,
-		"elapsed", now.Sub(rec.started).String(),
+		"policy_revision", rec.revision(),
+		"elapsed", rec.took["total"].String(),
 	}
 	add := func(key, value string) {
 		if value != "" {
@@ -55,7 +87,7 @@ func (rec *record) log(log hclog.Logger, now time.Time, r *refusal) {
 		fields = append(fields, "exempt", rec.exempt)
 	}
 	if len(rec.warnings) > 0 {
-		fields = append(fields, "warnings", cut(reasons(rec.warnings)))
+		fields = append(fields, "warnings", cut(reasons(rec.warnings), maxLoggedReason))
 	}
 	if len(rec.factErrors) > 0 {
 		fields = append(fields, "fact_errors", rec.factErrors)
@@ -67,7 +99,7 @@ func (rec *record) log(log hclog.Logger, now time.Time, r *refusal) {
 	if rules := r.rules(); len(rules) > 0 {
 		fields = append(fields, "rules", rules)
 	}
-	fields = append(fields, "outcome", r.class.name, "reason", cut(r.Error()))
+	fields = append(fields, "outcome", r.class.name, "reason", cut(r.Error(), maxLoggedReason))
 	if r.class == internal {
 		log.Error("Node attestation refused", fields...)
 	} else {
@@ -75,10 +107,10 @@ func (rec *record) log(log hclog.Logger, now time.Time, r *refusal) {
 	}
 }
 
-// cut bounds a text for the log, at the end of a character.
-func cut(text string) string {
-	if len(text) <= maxLoggedReason {
+// cut bounds a text for the log to some bytes, at the end of a character.
+func cut(text string, limit int) string {
+	if len(text) <= limit {
 		return text
 	}
-	return strings.ToValidUTF8(text[:maxLoggedReason], "") + "… (cut)"
+	return strings.ToValidUTF8(text[:limit], "") + "… (cut)"
 }

@@ -14,6 +14,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"github.com/spire-gatehouse/gatehouse/attestor/decisionlog"
 	"github.com/spire-gatehouse/gatehouse/evidence"
 	"github.com/spire-gatehouse/gatehouse/rego"
 	"github.com/spire-gatehouse/gatehouse/tofu"
@@ -28,6 +29,7 @@ type snapshot struct {
 	cloudTimeout time.Duration
 	agentPath    func(claims any, facts map[string]any) (string, error)
 	engine       *rego.Engine
+	policyConfig *decisionlog.PolicyConfig // of the engine, for the decision log
 	agents       *tofu.Store
 	claims       *tofu.Claims
 }
@@ -42,9 +44,10 @@ type configRequest interface {
 // so that it can be loaded anew.
 type loaded struct {
 	*snapshot
-	warnings []string
-	policy   policyLoader
-	revision policyRevision
+	warnings    []string
+	policy      policyLoader
+	revision    policyRevision
+	decisionLog decisionLogConfig
 }
 
 // load makes a snapshot of a configuration, or says all that is wrong with it.
@@ -73,14 +76,19 @@ func (p *Plugin) load(ctx context.Context, req configRequest) (_ loaded, err err
 	if err != nil {
 		return loaded{}, configError(messages(err))
 	}
+	policyConfig, err := decisionlog.NewPolicyConfig(built.policyConfig)
+	if err != nil {
+		return loaded{}, configError(messages(err))
+	}
 	warnings := append(turnedDown(built.policyConfig), built.warnings...)
-	return loaded{policy: policy, revision: revision, warnings: warnings, snapshot: &snapshot{
+	return loaded{policy: policy, revision: revision, warnings: warnings, decisionLog: built.decisionLog, snapshot: &snapshot{
 		plugin:       p.kind.name,
 		trustDomain:  td,
 		collector:    built.collector,
 		cloudTimeout: built.cloudTimeout,
 		agentPath:    built.agentPath,
 		engine:       revision.engine,
+		policyConfig: policyConfig,
 		agents:       p.agents,
 		claims:       p.claims,
 	}}, nil

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"reflect"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 	"unicode/utf8"
@@ -15,9 +16,9 @@ import (
 
 // An encoder turns Go values into OPA's, as encoding/json and a parser would but
 // without the text between them. It knows strings, booleans, integers, floats,
-// time.Time, slices, maps with string keys, structs with JSON tags, pointers and
-// interfaces to those; anything else is an error, so that nothing reaches policy
-// in a form that nobody thought of. It is safe for concurrent use.
+// json.Number, time.Time, slices, maps with string keys, structs with JSON tags,
+// pointers and interfaces to those; anything else is an error, so that nothing
+// reaches policy in a form that nobody thought of. It is safe for concurrent use.
 type encoder struct {
 	structs sync.Map // reflect.Type → *structPlan
 }
@@ -63,6 +64,9 @@ func (e *encoder) value(v reflect.Value, depth int) (ast.Value, error) {
 	}
 	switch v.Kind() {
 	case reflect.String:
+		if v.Type() == numberType {
+			return numberValue(v.String())
+		}
 		return stringValue(v.String())
 	case reflect.Bool:
 		return ast.InternedValue(v.Bool()), nil
@@ -188,6 +192,18 @@ func intValue(n int64) ast.Value {
 		return ast.InternedValue(int(n))
 	}
 	return ast.Number(strconv.FormatInt(n, 10))
+}
+
+// numberValue takes a number as it was written: another way to write it could
+// show, in a text that policy makes of it.
+func numberValue(text string) (ast.Value, error) {
+	if n, err := strconv.Atoi(text); err == nil && strconv.Itoa(n) == text {
+		return ast.InternedValue(n), nil
+	}
+	if text == "" || strings.Trim(text, "-+.0123456789eE") != "" || !json.Valid([]byte(text)) {
+		return nil, refuse("%.40q is no number of JSON", text)
+	}
+	return ast.Number(text), nil
 }
 
 func floatValue(v reflect.Value) (ast.Value, error) {

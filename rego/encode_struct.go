@@ -11,6 +11,7 @@ import (
 )
 
 var (
+	numberType        = reflect.TypeFor[json.Number]()
 	timeType          = reflect.TypeFor[time.Time]()
 	jsonMarshalerType = reflect.TypeFor[json.Marshaler]()
 	textMarshalerType = reflect.TypeFor[encoding.TextMarshaler]()

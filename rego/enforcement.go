@@ -75,19 +75,34 @@ func nearest(name string, rules []Rule) string {
 }
 
 // apply takes the violations of rules that are turned down away from those that
-// deny. An exemption comes first: what would not have denied is no warning.
+// deny.
 func (e enforcement) apply(violations []Violation, exempt []string) (kept, warnings []Violation) {
 	if len(e) == 0 {
 		return violations, nil
 	}
 	for _, v := range violations {
-		switch mode := e[v.Rule]; {
-		case mode == enforceOff:
-		case mode == enforceWarn && !slices.Contains(exempt, v.Rule):
+		switch e.effect(v.Rule, exempt) {
+		case EffectOff:
+		case EffectWarned:
 			warnings = append(warnings, v)
 		default:
 			kept = append(kept, v)
 		}
 	}
 	return kept, warnings
+}
+
+// effect says what comes of a rule's violation. An exemption comes before a
+// warning: what would not have denied is no warning.
+func (e enforcement) effect(rule string, exempt []string) string {
+	switch mode := e[rule]; {
+	case mode == enforceOff:
+		return EffectOff
+	case slices.Contains(exempt, rule):
+		return EffectExempt
+	case mode == enforceWarn:
+		return EffectWarned
+	default:
+		return EffectDenied
+	}
 }

@@ -58,6 +58,7 @@ type Engine struct {
 	enforced  enforcement
 	admission oparego.PreparedEvalQuery
 	decision  oparego.PreparedEvalQuery
+	redactor  *redactor // nil if the policy has none
 }
 
 var pluginPattern = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
@@ -127,10 +128,14 @@ func newEngine(ctx context.Context, opts Options) (*Engine, error) {
 	if engine.timeout == 0 {
 		engine.timeout = defaultTimeout
 	}
-	if engine.admission, err = prepare(ctx, opts.Plugin, admission, compiler, store, caps); err != nil {
+	pkg := packageRef(opts.Plugin)
+	if engine.admission, err = prepare(ctx, pkg.Append(ast.StringTerm(admission)), compiler, store, caps); err != nil {
 		return nil, err
 	}
-	if engine.decision, err = prepare(ctx, opts.Plugin, decision, compiler, store, caps); err != nil {
+	if engine.decision, err = prepare(ctx, pkg.Append(ast.StringTerm(decision)), compiler, store, caps); err != nil {
+		return nil, err
+	}
+	if engine.redactor, err = newRedactor(ctx, src, compiler, store, caps); err != nil {
 		return nil, err
 	}
 	if err := engine.tryOut(ctx, opts.Samples); err != nil {
@@ -154,8 +159,8 @@ func newStore(data, config map[string]any) (storage.Store, error) {
 		inmem.OptReturnASTValuesOnRead(true), inmem.OptRoundTripOnWrite(false)), nil
 }
 
-func prepare(ctx context.Context, plugin, entrypoint string, compiler *ast.Compiler, store storage.Store, caps *ast.Capabilities) (oparego.PreparedEvalQuery, error) {
-	query := ast.NewBody(ast.NewExpr(ast.NewTerm(packageRef(plugin).Append(ast.StringTerm(entrypoint)))))
+func prepare(ctx context.Context, ref ast.Ref, compiler *ast.Compiler, store storage.Store, caps *ast.Capabilities) (oparego.PreparedEvalQuery, error) {
+	query := ast.NewBody(ast.NewExpr(ast.NewTerm(ref)))
 	prepared, err := oparego.New(
 		oparego.ParsedQuery(query),
 		oparego.Compiler(compiler),
@@ -166,7 +171,7 @@ func prepare(ctx context.Context, plugin, entrypoint string, compiler *ast.Compi
 		oparego.GenerateJSON(func(term *ast.Term, _ *oparego.EvalContext) (any, error) { return term.Value, nil }),
 	).PrepareForEval(ctx)
 	if err != nil {
-		return prepared, fmt.Errorf("preparing %s: %w", entrypoint, err)
+		return prepared, fmt.Errorf("preparing %s: %w", dotted(ref), err)
 	}
 	return prepared, nil
 }
@@ -216,13 +221,15 @@ func (e *Engine) failed(entrypoint string, err error) error {
 // evaluation was stopped, the error wraps ctx's, or context.DeadlineExceeded if
 // the engine's own limit came first.
 func (e *Engine) ask(ctx context.Context, entrypoint string, query *oparego.PreparedEvalQuery, in Input) (ast.Value, error) {
-	input, err := e.encodeInput(in)
+	asked, err := e.Unasked(entrypoint, in)
 	if err != nil {
-		return nil, e.failed(entrypoint, err)
+		return nil, err
 	}
+	asked.enforced = e.enforced
+	defer func() { tell(ctx, asked) }()
 	limited, cancel := context.WithTimeout(ctx, e.timeout)
 	defer cancel()
-	results, err := evaluate(limited, query, input, in.Time)
+	results, err := evaluate(limited, query, asked.input, in.Time)
 
 	// Late is late, even if there is an answer.
 	switch stopped := limited.Err(); {
@@ -233,11 +240,10 @@ func (e *Engine) ask(ctx context.Context, entrypoint string, query *oparego.Prep
 	case err != nil:
 		return nil, e.failed(entrypoint, err)
 	}
-	value, err := single(results)
-	if err != nil {
+	if asked.answer, err = single(results); err != nil {
 		return nil, e.failed(entrypoint, err)
 	}
-	return value, nil
+	return asked.answer, nil
 }
 
 // evaluate runs a query until ctx ends. A panic in it is an error: SPIRE does not

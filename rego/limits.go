@@ -28,7 +28,8 @@ const maxInputDepth = 32
 const (
 	maxReasons       = 100 // violations, and as many warnings
 	maxMessageBytes  = 1024
-	maxNames         = 100 // exemptions, required facts, optional facts
+	maxNames         = 100  // exemptions, required facts, optional facts
+	maxMasks         = 1000 // of one event of the decision log
 	maxNameBytes     = 64
 	maxSelectors     = 1000
 	maxSelectorBytes = 255

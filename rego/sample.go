@@ -12,11 +12,13 @@ import (
 	"slices"
 )
 
-// DecodeInput reads an input document as Document writes it.
+// DecodeInput reads an input document as Document, or Asked.Input, has it. Numbers
+// stay as they are written, so that policy sees the same input as then.
 func DecodeInput(text []byte) (Input, error) {
 	var doc document
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	decoder.DisallowUnknownFields()
+	decoder.UseNumber()
 	if err := decoder.Decode(&doc); err != nil {
 		return Input{}, fmt.Errorf("rego: input document: %w", err)
 	}

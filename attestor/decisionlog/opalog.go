@@ -1,0 +1,59 @@
+package decisionlog
+
+import (
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/open-policy-agent/opa/v1/logging"
+)
+
+// opaLogger passes on what OPA's plugin complains of, the same only from time to
+// time: it tries again and again to reach a service that is down.
+type opaLogger struct {
+	log hclog.Logger
+	now func() time.Time
+
+	mu   *sync.Mutex
+	said map[string]time.Time // by format, of which there are few
+}
+
+var _ logging.Logger = opaLogger{}
+
+func newOPALogger(log hclog.Logger) opaLogger {
+	return opaLogger{log: log, now: time.Now, mu: new(sync.Mutex), said: map[string]time.Time{}}
+}
+
+// Debug implements logging.Logger.
+func (opaLogger) Debug(string, ...any) {}
+
+// Info implements logging.Logger. That logs were uploaded is no news.
+func (opaLogger) Info(string, ...any) {}
+
+// Warn implements logging.Logger.
+func (l opaLogger) Warn(format string, args ...any) { l.Error(format, args...) }
+
+// Error implements logging.Logger.
+func (l opaLogger) Error(format string, args ...any) {
+	l.mu.Lock()
+	last, again := l.said[format]
+	now := l.now()
+	quiet := again && now.Sub(last) < complainEvery
+	if !quiet {
+		l.said[format] = now
+	}
+	l.mu.Unlock()
+	if !quiet {
+		l.log.Error("Decision log upload", "problem", fmt.Sprintf(format, args...))
+	}
+}
+
+// WithFields implements logging.Logger.
+func (l opaLogger) WithFields(map[string]any) logging.Logger { return l }
+
+// GetLevel implements logging.Logger.
+func (opaLogger) GetLevel() logging.Level { return logging.Warn }
+
+// SetLevel implements logging.Logger.
+func (opaLogger) SetLevel(logging.Level) {}
