@@ -164,7 +164,7 @@ func (panicking) Verify(context.Context, []byte) (evidence.Evidence, error) { pa
 
 func TestPanicIsARefusal(t *testing.T) {
 	s := &snapshot{collector: panicking{}}
-	err := attestSafely(t.Context(), s, &record{}, []byte("payload"))
+	err := attestSafely(t.Context(), s, newRecord(time.Now, s), []byte("payload"))
 	r := asRefusal(t.Context(), err)
 	if r.class != internal || !strings.HasPrefix(r.Error(), "panic: nil pointer\ngoroutine ") {
 		t.Errorf("got %v: %v", r.class, r)

@@ -134,7 +134,7 @@ func decodeMasks(value ast.Value) ([]Mask, error) {
 	if len(terms) > maxMasks {
 		return nil, fmt.Errorf("there are %d, more than %d", len(terms), maxMasks)
 	}
-	masks := make([]Mask, 0, len(terms))
+	var masks []Mask
 	for _, term := range terms {
 		mask, err := decodeMask(term.Value)
 		if err != nil {

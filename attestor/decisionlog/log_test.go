@@ -1,0 +1,208 @@
+package decisionlog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// stuck is a sink that does not come back, as a file on a server that is gone.
+type stuck struct{ began chan struct{} }
+
+func (s *stuck) name() string { return "stuck" }
+
+func (s *stuck) write(ctx context.Context, _ *line, _ configuration) error {
+	select {
+	case s.began <- struct{}{}:
+	default:
+	}
+	select {} // whatever ctx says
+}
+
+func (s *stuck) close(context.Context) error { return nil }
+
+// failing is a full disk.
+type failing struct{ panics bool }
+
+func (failing) name() string { return "file" }
+
+func (f failing) write(context.Context, *line, configuration) error {
+	if f.panics {
+		panic("nil pointer")
+	}
+	return errors.New("no space left on device")
+}
+
+func (failing) close(context.Context) error { return nil }
+
+// counting counts the lines that it gets.
+type counting struct{ lines int }
+
+func (*counting) name() string { return "counting" }
+
+func (c *counting) write(context.Context, *line, configuration) error { c.lines++; return nil }
+func (c *counting) close(context.Context) error                       { return nil }
+
+// startWith starts a log with sinks of a test's own.
+func startWith(t *testing.T, sinks ...sink) (*Log, *serverLog) {
+	t.Helper()
+	logged, logger := newServerLog()
+	ctx, stop := context.WithCancel(context.Background())
+	l := &Log{labels: testLabels, sinks: sinks, log: logger, complaints: newComplaints(logger), queue: make(chan *Event, maxWaiting), ended: make(chan struct{}), stop: stop}
+	go l.run(ctx, nil)
+	go l.complaints.run(l.ended)
+	return l, logged
+}
+
+// TestStuckSink: a sink that does not come back delays nobody, and the server's log
+// says how much is lost, at once and at the end.
+func TestStuckSink(t *testing.T) {
+	const more = 10
+	e := denial(t, nil, "1")
+	s := &stuck{began: make(chan struct{}, 1)}
+	l, logged := startWith(t, s)
+	l.Put(e)
+	<-s.began
+	for range maxWaiting + more {
+		l.Put(e) // would hang the test if it waited
+	}
+	if l.Lost() != more {
+		t.Errorf("%d events lost, want %d", l.Lost(), more)
+	}
+	waitFor(t, func() bool { return len(logged.lines(t, lostEvents)) == 1 })
+	began := time.Now()
+	<-l.Close()
+	if took := time.Since(began); took > 2*closeTimeout {
+		t.Errorf("closing took %v", took)
+	}
+	if want := int64(more + maxWaiting); l.Lost() != want {
+		t.Errorf("%d events lost at the end, want %d", l.Lost(), want)
+	}
+}
+
+func waitFor(t *testing.T, condition func() bool) {
+	t.Helper()
+	deadline := time.Now().Add(10 * time.Second)
+	for !condition() {
+		if time.Now().After(deadline) {
+			t.Fatal("it does not come")
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
+// TestFailingSink: what one sink can't take the others get, and of a thousand
+// failures the server's log has few lines.
+func TestFailingSink(t *testing.T) {
+	const events = 500
+	e := denial(t, nil, "1")
+	for name, tc := range map[string]struct {
+		sink  sink
+		cause string // a part of it
+		field string
+	}{
+		"disk full": {failing{}, "no space left on device", "file"},
+		"panic":     {failing{panics: true}, "nil pointer", "panic"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				other := &counting{}
+				l, logged := startWith(t, other, tc.sink)
+				for range events {
+					l.Put(e)
+				}
+				synctest.Wait()
+				if lines := logged.lines(t, lostEvents); len(lines) != 1 {
+					t.Errorf("%d complaints at once, want one: %v", len(lines), lines)
+				}
+				time.Sleep(complainEvery + time.Second)
+				<-l.Close()
+				synctest.Wait()
+				lines := logged.lines(t, lostEvents)
+				var sum float64
+				for _, line := range lines {
+					sum += line["events"].(float64)
+					if cause, _ := line[tc.field].(string); !strings.Contains(cause, tc.cause) {
+						t.Errorf("complaint %v does not have %s with %q", line, tc.field, tc.cause)
+					}
+				}
+				if len(lines) != 2 || sum != events || l.Lost() != events || other.lines != events {
+					t.Errorf("%d complaints of %v events, %d lost, %d written elsewhere", len(lines), sum, l.Lost(), other.lines)
+				}
+			})
+		})
+	}
+}
+
+func TestNoLog(t *testing.T) {
+	l, err := Start(Config{}, testLabels, nil, nil)
+	if l != nil || err != nil {
+		t.Fatalf("got %v, %v", l, err)
+	}
+	l.Put(&Event{})
+	<-l.Close()
+	if l.Lost() != 0 {
+		t.Errorf("%d lost", l.Lost())
+	}
+}
+
+// TestSuccessor: a log that takes over the file of another one writes after it.
+func TestSuccessor(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "decisions.jsonl")
+	config := Config{File: &File{Path: path, MaxBytes: 100 << 20}}
+	first, _ := start(t, config)
+	for i := range 200 {
+		first.Put(denial(t, nil, fmt.Sprint(i)))
+	}
+	_, logger := newServerLog()
+	second, err := Start(config, testLabels, logger, first)
+	if err != nil {
+		t.Fatal(err)
+	}
+	first.Close()
+	second.Put(denial(t, nil, "200"))
+	<-second.Close()
+	first.Put(denial(t, nil, "late"))
+	if first.Lost() != 1 {
+		t.Errorf("%d events put too late were counted, want 1", first.Lost())
+	}
+	got := paths(t, path)
+	var want []string
+	for i := range 201 {
+		if i == 0 || i == 200 {
+			want = append(want, "config")
+		}
+		want = append(want, fmt.Sprint(i))
+	}
+	if strings.Join(got, " ") != strings.Join(want, " ") {
+		t.Errorf("got\n%v, want\n%v", got, want)
+	}
+}
+
+// TestConsole: the server's log gets whole events, and of a long one what fits.
+func TestConsole(t *testing.T) {
+	l, logged := start(t, Config{Console: true})
+	short, long := denial(t, nil, "short"), denial(t, nil, "long")
+	long.Outcome.FactErrors = []string{strings.Repeat(`"`, maxConsoleText/2)}
+	l.Put(short)
+	l.Put(long)
+	<-l.Close()
+	lines := logged.lines(t, "Decision")
+	if len(lines) != 3 {
+		t.Fatalf("%d lines, want the configuration and two decisions: %v", len(lines), lines)
+	}
+	for i, want := range []string{`"path":"gatehouse/config"`, `"Name":"blog"`, `"decision_id":"long"`} {
+		text, _ := lines[i]["event"].(string)
+		if !strings.Contains(text, want) || len(text) > maxConsoleText {
+			t.Errorf("line %d has %d bytes: %.1000s, want %s", i, len(text), text, want)
+		}
+		if i == 2 && strings.Contains(text, "blog") {
+			t.Errorf("the long one is there whole: %s", text)
+		}
+	}
+}
