@@ -56,7 +56,11 @@ func serve(t *testing.T, c *cloud, store *agentStore) *plugin {
 			return built{}, []plugindata.Problem{testProblem}
 		}
 		config, problems := buildAWSIID(text, func(string) string { return "" })
-		return built{collector: collector, policyConfig: config.policyConfig(), policy: config.Policy, decisionLog: config.DecisionLog, cloudTimeout: time.Minute}, problems
+		b := built{collector: collector, policyConfig: config.policyConfig(), policy: config.Policy, decisionLog: config.DecisionLog, cloudTimeout: time.Minute}
+		if template, _ := config.pathTemplate(); template != nil {
+			b.agentPath = func(claims any, facts map[string]any) (string, error) { return awsAgentPath(template, claims, facts) }
+		}
+		return b, problems
 	}}
 	return serveKind(t, kind, store)
 }
