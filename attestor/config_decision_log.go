@@ -107,7 +107,7 @@ func decodeUpload(o *plugindata.Object) (upload string, services secret) {
 		block.SelfProblem("can't be written as JSON")
 		return "", secret{}
 	}
-	if _, err := logs.ParseConfig(text, util.KeysSorted(named), nil); err != nil {
+	if _, err := logs.NewConfigBuilder().WithBytes(text).WithServices(util.KeysSorted(named)).Parse(); err != nil {
 		block.SelfProblem("%s", strings.ReplaceAll(err.Error(), "decision_logs", "upload"))
 	}
 	hidden, err := json.Marshal(named)
@@ -145,11 +145,13 @@ func decodeReporting(o *plugindata.Object) map[string]any {
 		}
 		if reporting["trigger"] == "manual" {
 			block.Problem("trigger", `must be "periodic" or "immediate": nobody would pull a manual one`)
+			delete(reporting, "trigger")
 		}
 	}
 	byEvents := reporting["buffer_type"] == "event"
 	if reporting["max_decisions_per_second"] != nil && !byEvents {
 		block.Problem("max_decisions_per_second", `needs buffer_type = "event": OPA bounds no other buffer together with it`)
+		delete(reporting, "max_decisions_per_second")
 	}
 	if reporting["buffer_size_limit_bytes"] == nil && !byEvents {
 		reporting["buffer_size_limit_bytes"] = defaultUploadBuffer

@@ -3,7 +3,7 @@ package decisionlog
 import (
 	"context"
 	"encoding/json"
-	"fmt"
+	"errors"
 	"maps"
 
 	"github.com/hashicorp/go-hclog"
@@ -48,17 +48,19 @@ func startUpload(config Upload, labels map[string]string, log hclog.Logger, comp
 	if err != nil {
 		return nil, err
 	}
-	parsed, err := logs.ParseConfig(config.DecisionLogs, manager.Services(), nil)
-	if err != nil {
-		return nil, err
+	parsed, err := logs.NewConfigBuilder().WithBytes(config.DecisionLogs).WithServices(manager.Services()).Parse()
+	if err == nil && parsed == nil {
+		err = errors.New("names no service")
 	}
-	if parsed == nil {
-		return nil, fmt.Errorf("names no service")
+	if err != nil {
+		manager.Stop(context.Background())
+		return nil, err
 	}
 	u := &upload{manager: manager, metrics: metrics.New(), complaints: complaints}
 	u.plugin = logs.New(parsed, manager).WithMetrics(u.metrics)
 	manager.Register(logs.Name, u.plugin)
 	if err := manager.Start(context.Background()); err != nil {
+		manager.Stop(context.Background())
 		return nil, err
 	}
 	return u, nil
