@@ -5,8 +5,9 @@
 // takes away the built-ins that would make it depend on more than its input.
 // Then at Engine.Admit and Engine.Decide, the two questions of an attestation,
 // at decision.go for what an answer must look like, and at enforcement.go for how
-// operators turn rules down. selftest.go and sample.go try out a policy that was
-// not tested when the binary was built.
+// operators turn rules down. asked.go keeps a question for the decision log, and
+// redact.go asks policy what that may not have. selftest.go and sample.go try out
+// a policy that was not tested when the binary was built.
 //
 // An Engine never changes. To reload a policy, make another Engine and swap it
 // for the old one when New succeeded.

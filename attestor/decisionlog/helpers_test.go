@@ -19,7 +19,7 @@ import (
 var noon = time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
 
 // engineWith is the baseline of aws_iid with a package system.log.
-func engineWith(t *testing.T, systemLog string) *rego.Engine {
+func engineWith(t testing.TB, systemLog string) *rego.Engine {
 	t.Helper()
 	all := fstest.MapFS{}
 	err := fs.WalkDir(policies.Baseline(), ".", func(name string, entry fs.DirEntry, err error) error {
@@ -48,7 +48,7 @@ var baseline = sync.OnceValues(func() (*rego.Engine, error) {
 })
 
 // denial is an attestation that was denied, with something of everything.
-func denial(t *testing.T, engine *rego.Engine, id string) *Event {
+func denial(t testing.TB, engine *rego.Engine, id string) *Event {
 	t.Helper()
 	if engine == nil {
 		var err error

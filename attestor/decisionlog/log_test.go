@@ -49,7 +49,7 @@ func (c *counting) write(context.Context, *line, configuration) error { c.lines+
 func (c *counting) close(context.Context) error                       { return nil }
 
 // startWith starts a log with sinks of a test's own.
-func startWith(t *testing.T, sinks ...sink) (*Log, *serverLog) {
+func startWith(t testing.TB, sinks ...sink) (*Log, *serverLog) {
 	t.Helper()
 	logged, logger := newServerLog()
 	ctx, stop := context.WithCancel(context.Background())

@@ -9,6 +9,9 @@ import (
 	"github.com/open-policy-agent/opa/v1/logging"
 )
 
+// maxProblem bounds, in characters, what one line of OPA's may say.
+const maxProblem = 1000
+
 // opaLogger passes on what OPA's plugin complains of, the same only from time to
 // time: it tries again and again to reach a service that is down.
 type opaLogger struct {
@@ -45,7 +48,8 @@ func (l opaLogger) Error(format string, args ...any) {
 	}
 	l.mu.Unlock()
 	if !quiet {
-		l.log.Error("Decision log upload", "problem", fmt.Sprintf(format, args...))
+		// What a service answers may be in it.
+		l.log.Error("Decision log upload", "problem", fmt.Sprintf("%.*s", maxProblem, fmt.Sprintf(format, args...)))
 	}
 }
 
