@@ -79,7 +79,9 @@ func TestDecisionLogPage(t *testing.T) {
 		p := serve(t, c, &agentStore{})
 		p.configure(t, baseConfig+log.config())
 		p.attest(t, payload(t, nil))
-		p.under.decisions.close()
+		if err := p.under.Close(); err != nil {
+			t.Fatal(err)
+		}
 		text, err := os.ReadFile(log.path)
 		if err != nil {
 			t.Fatal(err)

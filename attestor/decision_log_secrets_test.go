@@ -44,7 +44,9 @@ func everySink(log logged, server *httptest.Server) string {
 // in each that must be there.
 func checkSinks(t *testing.T, p *plugin, log logged, u *uploads, present string, secrets ...string) {
 	t.Helper()
-	p.under.decisions.close()
+	if err := p.under.Close(); err != nil {
+		t.Fatal(err)
+	}
 	file, err := os.ReadFile(log.path)
 	if err != nil {
 		t.Fatal(err)

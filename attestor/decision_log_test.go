@@ -34,7 +34,9 @@ func (l logged) config() string { return fmt.Sprintf("decision_log { file { path
 // decisions are what is in the file once the plugin has ended.
 func (l logged) decisions(t *testing.T, p *plugin) []*decisionlog.Decision {
 	t.Helper()
-	p.under.decisions.close()
+	if err := p.under.Close(); err != nil {
+		t.Fatal(err)
+	}
 	f, err := os.Open(l.path)
 	if err != nil {
 		t.Fatal(err)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"math"
 	"reflect"
 	"strings"
 	"testing"
@@ -56,7 +57,7 @@ violation contains {"rule": "mirror", "msg": substring(json.marshal(input), 0, 1
 	in := decisionInput()
 	in.Facts["numbers"] = map[string]any{
 		"small": 1, "big": int64(9007199254740993), "large": uint64(18446744073709551615),
-		"half": 0.5, "huge": 1e300, "tiny": 5e-324, "minus": -0.0, "exact": 1.0,
+		"half": 0.5, "huge": 1e300, "tiny": 5e-324, "minus": math.Copysign(0, -1), "exact": 1.0,
 		"read": json.Number("1.50"), "count": json.Number("7"),
 	}
 	ask := func(t *testing.T, question string, in rego.Input) (input, answer string) {

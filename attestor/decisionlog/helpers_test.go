@@ -18,43 +18,48 @@ import (
 
 var noon = time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
 
-// engineWith is the baseline of aws_iid with a package system.log.
+// small is a policy that is loaded quickly: it denies everybody.
+const small = `# METADATA
+# schemas:
+#   - input: schema.aws_iid
+#   - data.gatehouse.config: schema.aws_iid_config
+package gatehouse.aws_iid
+
+decision := {
+	"violations": {{"rule": "tofu", "msg": "has attested before"}, {"rule": "owner", "msg": "owner is missing"}},
+	"exempt": {"owner"}, "warnings": set(), "can_reattest": false, "agent_path": "/spire/agent/aws_iid/i-1",
+	"selectors": {tag | some key, value in input.facts.instance.tags; tag := sprintf("tag:%s:%s", [key, value])},
+}
+
+admission := {"violations": set(), "exempt": set(), "facts": {"required": set(), "optional": set()}}
+`
+
+// engineWith is a small policy with a package system.log.
 func engineWith(t testing.TB, systemLog string) *rego.Engine {
 	t.Helper()
-	all := fstest.MapFS{}
-	err := fs.WalkDir(policies.Baseline(), ".", func(name string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() {
-			return err
-		}
-		content, err := fs.ReadFile(policies.Baseline(), name)
-		all[name] = &fstest.MapFile{Data: content}
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	policy := fstest.MapFS{"small.rego": &fstest.MapFile{Data: []byte(small)}}
 	if systemLog != "" {
-		all["system/log/log.rego"] = &fstest.MapFile{Data: []byte("package system.log\n\n" + systemLog + "\n")}
+		policy["system/log/log.rego"] = &fstest.MapFile{Data: []byte("package system.log\n\n" + systemLog + "\n")}
 	}
-	engine, err := rego.New(context.Background(), rego.Options{Plugin: "aws_iid", Policy: all, Config: map[string]any{"partition": "aws"}})
+	for _, name := range []string{"schemas/aws_iid.json", "schemas/aws_iid_config.json"} {
+		schema, err := fs.ReadFile(policies.Baseline(), name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		policy[name] = &fstest.MapFile{Data: schema}
+	}
+	engine, err := rego.New(context.Background(), rego.Options{Plugin: "aws_iid", Policy: policy, Config: map[string]any{"partition": "aws"}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return engine
 }
 
-var baseline = sync.OnceValues(func() (*rego.Engine, error) {
-	return rego.New(context.Background(), rego.Options{Plugin: "aws_iid", Policy: policies.Baseline(), Config: map[string]any{"partition": "aws"}})
-})
-
 // denial is an attestation that was denied, with something of everything.
 func denial(t testing.TB, engine *rego.Engine, id string) *Event {
 	t.Helper()
 	if engine == nil {
-		var err error
-		if engine, err = baseline(); err != nil {
-			t.Fatal(err)
-		}
+		engine = engineWith(t, "")
 	}
 	config, err := NewPolicyConfig(map[string]any{"partition": "aws"})
 	if err != nil {

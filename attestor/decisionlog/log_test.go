@@ -156,8 +156,9 @@ func TestSuccessor(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "decisions.jsonl")
 	config := Config{File: &File{Path: path, MaxBytes: 100 << 20}}
 	first, _ := start(t, config)
+	engine := engineWith(t, "")
 	for i := range 200 {
-		first.Put(denial(t, nil, fmt.Sprint(i)))
+		first.Put(denial(t, engine, fmt.Sprint(i)))
 	}
 	_, logger := newServerLog()
 	second, err := Start(config, testLabels, logger, first)
@@ -165,7 +166,7 @@ func TestSuccessor(t *testing.T) {
 		t.Fatal(err)
 	}
 	first.Close()
-	second.Put(denial(t, nil, "200"))
+	second.Put(denial(t, engine, "200"))
 	<-second.Close()
 	first.Put(denial(t, nil, "late"))
 	if first.Lost() != 1 {

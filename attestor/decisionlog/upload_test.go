@@ -102,8 +102,9 @@ func TestUploadNobody(t *testing.T) {
 	server.Close()
 	l, logged := start(t, uploadTo(server.URL, `{"buffer_type": "event", "buffer_size_limit_events": 10, "min_delay_seconds": 3600, "max_delay_seconds": 3600}`))
 	const events = 200
+	engine := engineWith(t, "")
 	for i := range events {
-		l.Put(denial(t, nil, fmt.Sprint(i)))
+		l.Put(denial(t, engine, fmt.Sprint(i)))
 	}
 	waitFor(t, func() bool { return l.Lost() >= events/2 })
 	<-l.Close()
