@@ -3,17 +3,13 @@
 package main
 
 import (
-	"fmt"
 	"os"
 
 	"github.com/spf13/cobra"
 )
 
 func main() {
-	if err := newRoot().Execute(); err != nil {
-		fmt.Fprintln(os.Stderr, "gatehouse:", err)
-		os.Exit(1)
-	}
+	os.Exit(run(newRoot(), os.Stderr))
 }
 
 func newRoot() *cobra.Command {
@@ -25,4 +21,15 @@ func newRoot() *cobra.Command {
 	}
 	addPlugins(root)
 	return root
+}
+
+// newGroup is a command that only has others below it. Cobra by itself would take
+// a misspelt one of them for a call for help, and be content.
+func newGroup(use, short string) *cobra.Command {
+	return &cobra.Command{
+		Use:   use,
+		Short: short,
+		Args:  cobra.NoArgs,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
 }
