@@ -1,6 +1,7 @@
 package attestor
 
 import (
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"slices"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/spire-gatehouse/gatehouse/policies"
 	"github.com/spire-gatehouse/gatehouse/rego"
 )
 
@@ -77,6 +79,29 @@ func TestBaselineAnswersSamples(t *testing.T) {
 			if _, err := loader.load(t.Context()); err != nil {
 				t.Errorf("%s with %q: %v", tc.kind.Name(), config, err)
 			}
+		}
+	}
+}
+
+// The samples' configuration is what a plugin makes of the least plugin_data that
+// it takes.
+func TestSampleConfig(t *testing.T) {
+	least := map[string]string{"aws_iid": "", "azure_msi": `tenants { "9e85e111-1103-48fc-a933-9533fe47de05" = {} }`}
+	for _, kind := range Kinds() {
+		built, problems := kind.build(t.Context(), least[kind.Name()], host{env: func(string) string { return "" }, now: time.Now})
+		if len(problems) > 0 {
+			t.Fatal(problems)
+		}
+		want, err := json.MarshalIndent(built.policyConfig, "", "  ")
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := policies.SampleConfig(kind.Name())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(string(want)+"\n", string(got)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", kind.Name(), diff)
 		}
 	}
 }

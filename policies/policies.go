@@ -17,8 +17,14 @@ var baseline embed.FS
 //go:embed schemas
 var schemas embed.FS
 
-//go:embed samples/*/*.json
+//go:embed samples/*/*.json samples/*.json
 var samples embed.FS
+
+// RegalConfig configures Regal, the Rego linter, for the conventions of these
+// policies and of those that are put over them.
+//
+//go:embed .regal/config.yaml
+var RegalConfig []byte
 
 // Baseline returns the embedded policies: gatehouse/… with their tests, and
 // schemas/….
@@ -28,4 +34,11 @@ func Baseline() fs.FS { return baseline }
 // decision, on which a changed policy is tried before it takes over.
 func Samples(plugin string) (fs.FS, error) {
 	return fs.Sub(samples, "samples/"+plugin)
+}
+
+// SampleConfig returns the configuration with which a plugin's samples are decided
+// where no plugin_data says otherwise, as JSON: what the plugin makes of the least
+// plugin_data that it takes.
+func SampleConfig(plugin string) ([]byte, error) {
+	return samples.ReadFile("samples/" + plugin + "_config.json")
 }

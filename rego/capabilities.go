@@ -49,6 +49,10 @@ func removed() map[string]string {
 	return names
 }
 
+// Capabilities is what policies may use: for tools that check them elsewhere, as
+// opa check --capabilities does.
+func Capabilities() *ast.Capabilities { return capabilities() }
+
 // capabilities is what this version of OPA offers, without the built-ins that
 // have side effects or hidden inputs, and without the network.
 func capabilities() *ast.Capabilities {

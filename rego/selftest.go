@@ -1,6 +1,7 @@
 package rego
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,7 +10,7 @@ import (
 	"strings"
 
 	"github.com/open-policy-agent/opa/v1/ast"
-	"github.com/open-policy-agent/opa/v1/storage"
+	"github.com/open-policy-agent/opa/v1/cover"
 	"github.com/open-policy-agent/opa/v1/storage/inmem"
 	"github.com/open-policy-agent/opa/v1/tester"
 )
@@ -20,57 +21,15 @@ import (
 //
 // Other files' tests don't run, though what they define is there for the chosen
 // ones: those of the baseline compare whole answers, to which any rule may add.
-func selfTest(ctx context.Context, src *source, own func(file string) bool, caps *ast.Capabilities) (err error) {
+func selfTest(ctx context.Context, src *source, own func(file string) bool, caps *ast.Capabilities) error {
 	if own == nil {
 		return nil
 	}
-	defer recovered("a test", &err)
-	modules := maps.Clone(src.modules)
-	chosen := false
-	for name, module := range src.tests {
-		if own(name) {
-			chosen = true
-		} else {
-			module = withoutTests(module)
-		}
-		modules[name] = module
-	}
-	if !chosen {
-		return nil
-	}
-	ctx, cancel := context.WithTimeout(ctx, maxAllTestsTime)
-	defer cancel()
-	store := inmem.NewFromObject(src.data)
-	txn, err := store.NewTransaction(ctx)
+	results, err := suite{source: src, own: own, caps: caps}.run(ctx)
 	if err != nil {
 		return err
 	}
-	defer store.Abort(ctx, txn)
-	return runTests(ctx, modules, store, txn, caps)
-}
-
-func runTests(ctx context.Context, modules map[string]*ast.Module, store storage.Store, txn storage.Transaction, caps *ast.Capabilities) error {
-	results, err := tester.NewRunner().
-		SetCompiler(ast.NewCompiler().WithDefaultRegoVersion(ast.RegoV1).WithCapabilities(caps)).
-		SetStore(store).
-		SetModules(modules).
-		SetTimeout(maxTestTime).
-		RaiseBuiltinErrors(true).
-		CapturePrintOutput(false). // without limit, and nobody reads it
-		RunTests(ctx, txn)
-	if err != nil {
-		return flatten(err)
-	}
-	var failed []*tester.Result
-	for result := range results {
-		if !result.Pass() && !result.Skip {
-			failed = append(failed, result)
-		}
-	}
-	if ctx.Err() != nil {
-		return fmt.Errorf("tests: not done within %s: %w", maxAllTestsTime, ctx.Err())
-	}
-	slices.SortFunc(failed, func(a, b *tester.Result) int { return a.Location.Compare(b.Location) })
+	failed := slices.DeleteFunc(results, func(r *tester.Result) bool { return r.Pass() || r.Skip })
 	var problems []error
 	for i, result := range failed {
 		if i == maxFailures {
@@ -80,6 +39,74 @@ func runTests(ctx context.Context, modules map[string]*ast.Module, store storage
 		problems = append(problems, failure(result))
 	}
 	return errors.Join(problems...)
+}
+
+// suite is the tests of a policy, those of them that are to run.
+type suite struct {
+	*source
+	own    func(file string) bool
+	caps   *ast.Capabilities
+	filter string // a regular expression for the names; empty for all
+	prints bool   // keep what tests print: without limit, so only for a person who waits
+	trace  bool
+	cover  *cover.Cover // nil, or what tests evaluate is noted there
+}
+
+// run runs the tests and returns their results in the order of the files. It is
+// an error if they don't compile or take too long together.
+func (s suite) run(ctx context.Context) (results []*tester.Result, err error) {
+	defer recovered("a test", &err)
+	modules := maps.Clone(s.modules)
+	chosen := false
+	for name, module := range s.tests {
+		if s.own(name) {
+			chosen = true
+		} else {
+			module = withoutTests(module)
+		}
+		modules[name] = module
+	}
+	if !chosen {
+		return nil, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, maxAllTestsTime)
+	defer cancel()
+	store := inmem.NewFromObject(s.data)
+	txn, err := store.NewTransaction(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer store.Abort(ctx, txn)
+	compiler := ast.NewCompiler().
+		WithDefaultRegoVersion(ast.RegoV1).
+		WithCapabilities(s.caps).
+		WithEnablePrintStatements(s.prints)
+	runner := tester.NewRunner().
+		SetCompiler(compiler).
+		SetStore(store).
+		SetModules(modules).
+		SetTimeout(maxTestTime).
+		RaiseBuiltinErrors(true).
+		CapturePrintOutput(s.prints).
+		EnableTracing(s.trace).
+		Filter(s.filter)
+	if s.cover != nil {
+		runner.SetCoverageQueryTracer(s.cover)
+	}
+	done, err := runner.RunTests(ctx, txn)
+	if err != nil {
+		return nil, flatten(err)
+	}
+	for result := range done {
+		results = append(results, result)
+	}
+	if ctx.Err() != nil {
+		return nil, fmt.Errorf("tests: not done within %s: %w", maxAllTestsTime, ctx.Err())
+	}
+	slices.SortFunc(results, func(a, b *tester.Result) int {
+		return cmp.Or(a.Location.Compare(b.Location), cmp.Compare(a.Name, b.Name))
+	})
+	return results, nil
 }
 
 func failure(result *tester.Result) error {

@@ -20,4 +20,4 @@ rego-examples: ## check and test each example over the baseline, every line cove
 	@sh tools/test-examples.sh "$$($(GO) tool -n opa)"
 
 regal: ## Regal, the Rego linter (in a module of its own; its first build takes minutes)
-	$(GO) -C tools/regal tool regal lint --config-file $(CURDIR)/.regal/config.yaml $(CURDIR)/policies
+	$(GO) -C tools/regal tool regal lint $(CURDIR)/policies

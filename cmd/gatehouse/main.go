@@ -20,6 +20,7 @@ func newRoot() *cobra.Command {
 		SilenceUsage:  true,
 	}
 	addPlugins(root)
+	root.AddCommand(newPolicy())
 	return root
 }
 
