@@ -6,7 +6,9 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -16,11 +18,14 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"gatehouse": main})
 }
 
+// scriptCommands are what scripts can do besides what testscript brings.
+var scriptCommands = map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "tool": tool}
+
 // TestScripts runs the commands as a person would: see testdata/script.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:  "testdata/script",
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits},
+		Cmds: scriptCommands,
 		Setup: func(env *testscript.Env) error {
 			// Scripts run this very test binary as gatehouse.
 			path, err := os.Executable()
@@ -33,6 +38,7 @@ func TestScripts(t *testing.T) {
 			}
 			sum := sha256.Sum256(program)
 			env.Setenv("SHA256", hex.EncodeToString(sum[:]))
+			env.Setenv("GATEHOUSE", filepath.Join(filepath.SplitList(env.Getenv("PATH"))[0], "gatehouse"))
 			return nil
 		},
 	})
@@ -54,4 +60,19 @@ func exits(ts *testscript.TestScript, negated bool, args []string) {
 	if strconv.Itoa(code) != args[0] {
 		ts.Fatalf("exit code %d, want %s\n%s", code, args[0], ts.ReadFile("stderr"))
 	}
+}
+
+// tool is a command of scripts: "tool opa" builds that tool, pinned in go.mod or in
+// a module of its own below tools/, and puts it in PATH.
+func tool(ts *testscript.TestScript, negated bool, args []string) {
+	modules := map[string]string{"opa": "../..", "regal": "../../tools/regal"}
+	if negated || len(args) != 1 || modules[args[0]] == "" {
+		ts.Fatalf("usage: tool opa|regal")
+	}
+	out, err := exec.Command("go", "-C", modules[args[0]], "tool", "-n", args[0]).Output()
+	ts.Check(err)
+	bin := filepath.Join(ts.Getenv("WORK"), ".bin")
+	ts.Check(os.MkdirAll(bin, 0o755))
+	ts.Check(os.Symlink(strings.TrimSpace(string(out)), filepath.Join(bin, args[0])))
+	ts.Setenv("PATH", bin+string(os.PathListSeparator)+ts.Getenv("PATH"))
 }
