@@ -11,6 +11,8 @@ import (
 	"io/fs"
 )
 
+//go:generate go run ../internal/inputdoc ../docs/input.md
+
 //go:embed gatehouse schemas
 var baseline embed.FS
 
