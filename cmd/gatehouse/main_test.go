@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -19,29 +20,33 @@ func TestMain(m *testing.M) {
 }
 
 // scriptCommands are what scripts can do besides what testscript brings.
-var scriptCommands = map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "tool": tool}
+var scriptCommands = map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "tool": tool, "prints": prints}
 
 // TestScripts runs the commands as a person would: see testdata/script.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
-		Dir:  "testdata/script",
-		Cmds: scriptCommands,
-		Setup: func(env *testscript.Env) error {
-			// Scripts run this very test binary as gatehouse.
-			path, err := os.Executable()
-			if err != nil {
-				return err
-			}
-			program, err := os.ReadFile(path)
-			if err != nil {
-				return err
-			}
-			sum := sha256.Sum256(program)
-			env.Setenv("SHA256", hex.EncodeToString(sum[:]))
-			env.Setenv("GATEHOUSE", filepath.Join(filepath.SplitList(env.Getenv("PATH"))[0], "gatehouse"))
-			return nil
-		},
+		Dir:   "testdata/script",
+		Cmds:  scriptCommands,
+		Setup: setupScript,
 	})
+}
+
+// setupScript tells scripts the program that they run as gatehouse, which is this
+// very test binary.
+func setupScript(env *testscript.Env) error {
+	// Scripts run this very test binary as gatehouse.
+	path, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	program, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	sum := sha256.Sum256(program)
+	env.Setenv("SHA256", hex.EncodeToString(sum[:]))
+	env.Setenv("GATEHOUSE", filepath.Join(filepath.SplitList(env.Getenv("PATH"))[0], "gatehouse"))
+	return nil
 }
 
 // exits is a command of scripts: "exits 1 gatehouse …" runs a program as exec
@@ -75,4 +80,21 @@ func tool(ts *testscript.TestScript, negated bool, args []string) {
 	ts.Check(os.MkdirAll(bin, 0o755))
 	ts.Check(os.Symlink(strings.TrimSpace(string(out)), filepath.Join(bin, args[0])))
 	ts.Setenv("PATH", bin+string(os.PathListSeparator)+ts.Getenv("PATH"))
+}
+
+// prints is a command of scripts: "prints file program args..." runs a program and
+// compares what it prints, errors too, with the file, in which … stands for anything.
+func prints(ts *testscript.TestScript, negated bool, args []string) {
+	if negated || len(args) < 2 {
+		ts.Fatalf("usage: prints file program [args...]")
+	}
+	err := ts.Exec(args[1], args[2:]...)
+	if _, failed := errors.AsType[*exec.ExitError](err); !failed {
+		ts.Check(err)
+	}
+	pattern := strings.ReplaceAll(regexp.QuoteMeta(ts.ReadFile(args[0])), "…\n", "…")
+	pattern = strings.ReplaceAll(pattern, "…", "(?s:.*)")
+	if got := ts.ReadFile("stdout") + ts.ReadFile("stderr"); !regexp.MustCompile("^" + pattern + "$").MatchString(got) {
+		ts.Fatalf("got\n%s\nwant\n%s", got, ts.ReadFile(args[0]))
+	}
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/spire-gatehouse/gatehouse/attestor"
+	"github.com/spire-gatehouse/gatehouse/internal/authoring"
 	"github.com/spire-gatehouse/gatehouse/policies"
 )
 
@@ -23,7 +24,8 @@ func newPolicyCheck() *cobra.Command {
 		Short: "Check a directory as the plugin does before it takes over",
 		Long: `Check a directory of policies as the plugin does before a revision takes over: it
 compiles in strict mode, reads only fields that the schemas have, uses only allowed
-built-ins, passes its own tests, and answers about the sample inputs.
+built-ins, passes its own tests, and answers about the sample inputs. It warns of negations that
+are undefined where a value is missing.
 
 It is checked for the plugins in whose packages it has rules, with the least
 configuration that a plugin takes. gatehouse config check does it with yours.` +
@@ -58,8 +60,9 @@ configuration that a plugin takes. gatehouse config check does it with yours.` +
 
 // policyFindings is what a check of a directory brought out.
 type policyFindings struct {
-	OK      bool             `json:"ok"`
-	Plugins []pluginFindings `json:"plugins"`
+	OK       bool               `json:"ok"`
+	Plugins  []pluginFindings   `json:"plugins"`
+	Warnings []authoring.Remark `json:"warnings,omitempty"`
 }
 
 type pluginFindings struct {
@@ -109,7 +112,8 @@ func checkPolicy(ctx context.Context, dir attestor.PolicyDirectory, plugins []st
 		all.OK = all.OK && found.OK
 		all.Plugins = append(all.Plugins, found)
 	}
-	return all, nil
+	all.Warnings, err = authoring.NegatedCalls(files)
+	return all, err
 }
 
 func sampleConfig(plugin string) (config map[string]any, err error) {
@@ -147,7 +151,11 @@ func (f policyFindings) text(p *page) {
 		if same.OK {
 			p.printf("%s: %s\n", same.Plugin, p.good("ok"))
 			for _, r := range same.Rules {
-				p.printf("  %s:%d: rule %s: %s\n", shown(r.File), r.Line, shown(r.Name), shown(r.Title))
+				title := ""
+				if r.Title != "" {
+					title = ": " + shown(r.Title)
+				}
+				p.printf("  %s:%d: rule %s%s\n", shown(r.File), r.Line, shown(r.Name), title)
 			}
 			continue
 		}
@@ -159,6 +167,9 @@ func (f policyFindings) text(p *page) {
 			}
 			printIndented(p, at+problem.Message)
 		}
+	}
+	for _, warning := range f.Warnings {
+		p.printf("%s %s:%d: %s\n", p.warn("warning:"), shown(warning.File), warning.Line, shown(warning.Text))
 	}
 }
 

@@ -29,6 +29,9 @@ in its place. Regal is a program of its own: regal must be in PATH, or --regal n
 			if format != "" {
 				lint.Args = append(lint.Args, "--format", format)
 			}
+			if !newPage(cmd.OutOrStdout()).colour {
+				lint.Args = append(lint.Args, "--no-color")
+			}
 			found, err := lint.Run(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr())
 			if err == nil && found {
 				return errNo

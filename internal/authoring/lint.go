@@ -6,10 +6,15 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
 
 	"github.com/spire-gatehouse/gatehouse/policies"
 )
@@ -63,10 +68,60 @@ var regalFound = []int{2, 3}
 const regalConfigPath = ".regal/config.yaml"
 
 func (l Lint) writeUnder(dir string) error {
-	return errors.Join(
-		write(dir, regalConfigPath, policies.RegalConfig),
+	config, err := l.config()
+	return errors.Join(err,
+		write(dir, regalConfigPath, config),
 		os.MkdirAll(filepath.Join(dir, "gatehouse"), 0o755), // it is empty where the baseline is replaced
 		copyFiles(dir, l.Under, func(name string) bool { return filepath.Ext(name) == ".rego" && !l.Under.Own(name) }))
+}
+
+// config is the configuration for these policies, to which the directory's own data
+// is known: Regal sees policies only, and would miss it.
+func (l Lint) config() ([]byte, error) {
+	var config struct {
+		Rules map[string]map[string]map[string]any `yaml:"rules"`
+	}
+	if err := yaml.Unmarshal(policies.RegalConfig, &config); err != nil {
+		return nil, err
+	}
+	rule := config.Rules["imports"]["unresolved-reference"]
+	known, _ := rule["except-paths"].([]any)
+	err := fs.WalkDir(l.Under, ".", func(name string, entry fs.DirEntry, err error) error {
+		if err != nil || !strings.HasPrefix(entry.Name(), "data.") || !l.Under.Own(name) {
+			return err
+		}
+		roots, err := l.dataRoots(name)
+		for _, root := range roots {
+			known = append(known, root, root+".**")
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	rule["except-paths"] = known
+	return yaml.Marshal(config)
+}
+
+// dataRoots are what a data file defines: below its folder, or the keys of a file
+// that is in none.
+func (l Lint) dataRoots(name string) ([]string, error) {
+	if folder := path.Dir(name); folder != "." {
+		return []string{"data." + strings.ReplaceAll(folder, "/", ".")}, nil
+	}
+	text, err := fs.ReadFile(l.Under, name)
+	if err != nil {
+		return nil, err
+	}
+	var data map[string]any
+	if err := yaml.Unmarshal(text, &data); err != nil { // JSON is YAML
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	var roots []string
+	for _, key := range slices.Sorted(maps.Keys(data)) {
+		roots = append(roots, "data."+key)
+	}
+	return roots, nil
 }
 
 // copyFiles writes the chosen files of a tree below a folder.

@@ -56,7 +56,11 @@ func (s Scaffold) write(dir, kind string) ([]string, error) {
 		}
 		paths, files[name] = append(paths, path), text.Bytes()
 	}
-	var err error
+	// Tests of one name would share a package.
+	same, err := filepath.Glob(filepath.Join(dir, "gatehouse", "*", s.Name+"_test.rego"))
+	if err != nil || len(same) > 0 {
+		return nil, errors.Join(err, fmt.Errorf("%s would share its package with the new test: choose another name", strings.Join(same, ", ")))
+	}
 	for name, text := range files {
 		err = errors.Join(err, write(dir, name, text))
 	}
