@@ -86,7 +86,7 @@ func (b *policyBundle) run(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(b.output, text, 0o644); err != nil {
+	if err := authoring.ReplaceFile(b.output, text, 0o644); err != nil {
 		return err
 	}
 	done := bundleAnswer{File: b.output, Revision: manifest.Revision, Roots: *manifest.Roots}

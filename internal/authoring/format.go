@@ -57,8 +57,7 @@ func Format(paths ...string) ([]Formatted, error) {
 	return changed, nil
 }
 
-// Write puts the formatted text in the file's place at once: a server may be
-// watching the directory.
+// Write puts the formatted text in the file's place.
 func (f Formatted) Write() error {
 	path, err := filepath.EvalSymlinks(f.Path)
 	if err != nil {
@@ -68,15 +67,20 @@ func (f Formatted) Write() error {
 	if err != nil {
 		return err
 	}
+	return ReplaceFile(path, f.New, info.Mode().Perm())
+}
+
+// ReplaceFile writes a file at once: a server may be watching it.
+func ReplaceFile(path string, text []byte, mode fs.FileMode) error {
 	temporary, err := os.CreateTemp(filepath.Dir(path), ".gatehouse-*")
 	if err != nil {
 		return err
 	}
 	defer os.Remove(temporary.Name()) // gone already when all went well
-	if _, err := temporary.Write(f.New); err != nil {
+	if _, err := temporary.Write(text); err != nil {
 		return errors.Join(err, temporary.Close())
 	}
-	if err := errors.Join(temporary.Chmod(info.Mode().Perm()), temporary.Close()); err != nil {
+	if err := errors.Join(temporary.Chmod(mode), temporary.Close()); err != nil {
 		return err
 	}
 	return os.Rename(temporary.Name(), path)
