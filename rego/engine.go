@@ -59,6 +59,11 @@ type Engine struct {
 	admission oparego.PreparedEvalQuery
 	decision  oparego.PreparedEvalQuery
 	redactor  *redactor // nil if the policy has none
+
+	// For Explain.
+	parts    []part
+	compiler *ast.Compiler
+	store    storage.Store
 }
 
 var pluginPattern = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
@@ -124,6 +129,9 @@ func newEngine(ctx context.Context, opts Options) (*Engine, error) {
 		revision: revision(opts.Plugin, src.files, configJSON),
 		rules:    rules,
 		enforced: enforced,
+		parts:    scanParts(packageRef(opts.Plugin), src.modules),
+		compiler: compiler,
+		store:    store,
 	}
 	if engine.timeout == 0 {
 		engine.timeout = defaultTimeout
@@ -248,16 +256,20 @@ func (e *Engine) ask(ctx context.Context, entrypoint string, query *oparego.Prep
 
 // evaluate runs a query until ctx ends. A panic in it is an error: SPIRE does not
 // restart a plugin that dies.
-func evaluate(ctx context.Context, query *oparego.PreparedEvalQuery, input ast.Value, now time.Time) (_ oparego.ResultSet, err error) {
+func evaluate(ctx context.Context, query *oparego.PreparedEvalQuery, input ast.Value, now time.Time, tracers ...topdown.QueryTracer) (_ oparego.ResultSet, err error) {
 	defer recovered("evaluation", &err)
 	cancel := topdown.NewCancel()
 	defer context.AfterFunc(ctx, cancel.Cancel)()
-	return query.Eval(ctx,
+	options := []oparego.EvalOption{
 		oparego.EvalParsedInput(input),
 		oparego.EvalTime(now),
 		oparego.EvalMetrics(metrics.NoOp()),
 		oparego.EvalExternalCancel(cancel),
-	)
+	}
+	for _, tracer := range tracers {
+		options = append(options, oparego.EvalQueryTracer(tracer))
+	}
+	return query.Eval(ctx, options...)
 }
 
 func recovered(what string, err *error) {

@@ -36,6 +36,13 @@ const (
 	maxAgentIDBytes  = 255
 )
 
+// What an explanation may be. It takes longer than the evaluation that it is of.
+const (
+	explainFactor  = 10
+	maxReadBytes   = 4 << 10
+	maxTraceEvents = 200_000
+)
+
 // defaultTimeout is how long one evaluation may take. The baseline takes less
 // than a thousandth of it.
 const defaultTimeout = time.Second

@@ -33,17 +33,10 @@ func (e *Engine) Rules() []Rule { return slices.Clone(e.rules) }
 // evaluation brings out.
 func scanRules(pkg ast.Ref, modules map[string]*ast.Module) (rules []Rule, complete bool) {
 	complete = true
-	var own []*ast.Rule
-	for _, file := range util.KeysSorted(modules) {
-		if modules[file].Package.Path.Equal(pkg) {
-			own = append(own, modules[file].Rules...)
-		}
-	}
+	own := rulesOf(pkg, modules)
 	empty := emptySets(own)
 	for _, rule := range own {
-		switch rule.Head.Ref().String() {
-		case "violation", "admission_violation":
-		default:
+		if !slices.Contains(checks, rule.Head.Ref().String()) {
 			continue
 		}
 		name, shows := ruleName(rule.Head.Key, rule.Body)
@@ -58,6 +51,17 @@ func scanRules(pkg ast.Ref, modules map[string]*ast.Module) (rules []Rule, compl
 		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line))
 	})
 	return rules, complete
+}
+
+// rulesOf lists the rules of a package, by file.
+func rulesOf(pkg ast.Ref, modules map[string]*ast.Module) []*ast.Rule {
+	var own []*ast.Rule
+	for _, file := range util.KeysSorted(modules) {
+		if modules[file].Package.Path.Equal(pkg) {
+			own = append(own, modules[file].Rules...)
+		}
+	}
+	return own
 }
 
 func describe(name string, rule *ast.Rule) Rule {
