@@ -35,6 +35,12 @@ type plugin struct {
 
 func serve(t *testing.T, c *cloud, store *agentStore) *plugin {
 	t.Helper()
+	return serveKind(t, awsOf(t, c), store)
+}
+
+// awsOf is aws_iid with a cloud in memory, and the test authority's certificates.
+func awsOf(t *testing.T, c *cloud) Kind {
+	t.Helper()
 	a, err := authority()
 	if err != nil {
 		t.Fatal(err)
@@ -51,7 +57,8 @@ func serve(t *testing.T, c *cloud, store *agentStore) *plugin {
 	if err != nil {
 		t.Fatal(err)
 	}
-	kind := Kind{name: "aws_iid", build: func(_ context.Context, text string, _ host) (built, []plugindata.Problem) {
+	kind := AWSIID()
+	kind.build = func(_ context.Context, text string, _ host) (built, []plugindata.Problem) {
 		if text == "problem" {
 			return built{}, []plugindata.Problem{testProblem}
 		}
@@ -61,8 +68,8 @@ func serve(t *testing.T, c *cloud, store *agentStore) *plugin {
 			b.agentPath = func(claims any, facts map[string]any) (string, error) { return awsAgentPath(template, claims, facts) }
 		}
 		return b, problems
-	}}
-	return serveKind(t, kind, store)
+	}
+	return kind
 }
 
 // serveKind serves a plugin of that kind.

@@ -8,6 +8,8 @@ import (
 
 	"github.com/spire-gatehouse/gatehouse/attestor/plugindata"
 	"github.com/spire-gatehouse/gatehouse/evidence"
+	"github.com/spire-gatehouse/gatehouse/evidence/awsiid"
+	"github.com/spire-gatehouse/gatehouse/evidence/azuremsi"
 )
 
 // Kind is one of the plugins that Gatehouse offers: what an evidence kind, its
@@ -20,6 +22,11 @@ type Kind struct {
 	// build makes what the plugin needs of its plugin_data, or reports every
 	// problem at once. It reads files and changes nothing.
 	build func(ctx context.Context, text string, h host) (built, []plugindata.Problem)
+
+	// claims and facts, by name, read what was written as JSON in the form that
+	// the collector has it in.
+	claims func(text []byte) (any, error)
+	facts  map[string]func(text []byte) (any, error)
 }
 
 // host is what a kind may use of its surroundings.
@@ -47,10 +54,32 @@ type built struct {
 }
 
 // AWSIID attests EC2 instances by their signed instance identity document.
-func AWSIID() Kind { return Kind{name: "aws_iid", build: buildAWSIIDPlugin} }
+func AWSIID() Kind {
+	return Kind{
+		name:   "aws_iid",
+		build:  buildAWSIIDPlugin,
+		claims: readAs[awsiid.Claims],
+		facts: map[string]func([]byte) (any, error){
+			"instance":         readAs[awsiid.Instance],
+			"instance_profile": readAs[awsiid.InstanceProfile],
+			"organization":     readAs[awsiid.Organization],
+			"eks":              readAs[awsiid.ClusterMembership],
+		},
+	}
+}
 
 // AzureMSI attests Azure machines by the token of their managed identity.
-func AzureMSI() Kind { return Kind{name: "azure_msi", build: buildAzureMSIPlugin} }
+func AzureMSI() Kind {
+	return Kind{
+		name:   "azure_msi",
+		build:  buildAzureMSIPlugin,
+		claims: readAs[azuremsi.Claims],
+		facts: map[string]func([]byte) (any, error){
+			"virtual_machine": readAs[azuremsi.VirtualMachine],
+			"network":         readAs[azuremsi.Network],
+		},
+	}
+}
 
 // Kinds lists every plugin.
 func Kinds() []Kind { return []Kind{AWSIID(), AzureMSI()} }

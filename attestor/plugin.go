@@ -196,17 +196,23 @@ func (p *Plugin) tell(rec *record, r *refusal) {
 	p.decisions.put(rec.event(r))
 }
 
-// attestSafely turns a panic into a refusal: SPIRE does not restart a plugin
-// that died, so one node's input must never take all others down.
-func attestSafely(ctx context.Context, s *snapshot, rec *record, payload []byte) (err error) {
+// attestSafely attests with a snapshot, of which there is none before SPIRE has
+// configured the plugin.
+func attestSafely(ctx context.Context, s *snapshot, rec *record, payload []byte) error {
+	if s == nil {
+		return refuse(notConfigured, "SPIRE has not configured the plugin")
+	}
+	a := &attestation{snapshot: s, record: rec}
+	return a.runSafely(ctx, payload)
+}
+
+// runSafely turns a panic into a refusal: SPIRE does not restart a plugin that died,
+// so one node's input must never take all others down.
+func (a *attestation) runSafely(ctx context.Context, payload []byte) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = refuse(internal, "panic: %w\n%s", fmt.Errorf("%v", r), debug.Stack())
 		}
 	}()
-	if s == nil {
-		return refuse(notConfigured, "SPIRE has not configured the plugin")
-	}
-	a := &attestation{snapshot: s, record: rec}
 	return a.run(ctx, payload)
 }

@@ -15,6 +15,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/spire-gatehouse/gatehouse/attestor/decisionlog"
+	"github.com/spire-gatehouse/gatehouse/attestor/plugindata"
 	"github.com/spire-gatehouse/gatehouse/evidence"
 	"github.com/spire-gatehouse/gatehouse/rego"
 	"github.com/spire-gatehouse/gatehouse/tofu"
@@ -44,6 +45,7 @@ type configRequest interface {
 // so that it can be loaded anew.
 type loaded struct {
 	*snapshot
+	built       built
 	warnings    []string
 	policy      policyLoader
 	revision    policyRevision
@@ -59,17 +61,14 @@ func (p *Plugin) load(ctx context.Context, req configRequest) (_ loaded, err err
 			err = configError([]string{fmt.Sprintf("panic: %v\n%s", r, debug.Stack())})
 		}
 	}()
-	var problems []string
+	var problems []plugindata.Problem
 	td, err := spiffeid.TrustDomainFromString(req.GetCoreConfiguration().GetTrustDomain())
 	if err != nil {
-		problems = append(problems, "SPIRE's core configuration: trust_domain: "+err.Error())
+		problems = append(problems, plugindata.Problem{Msg: "SPIRE's core configuration: trust_domain: " + err.Error()})
 	}
 	built, found := p.kind.build(ctx, req.GetHclConfiguration(), host{env: p.env, now: p.now, log: p.log})
-	for _, problem := range found {
-		problems = append(problems, problem.String())
-	}
-	if len(problems) > 0 {
-		return loaded{}, configError(problems)
+	if problems = append(problems, found...); len(problems) > 0 {
+		return loaded{}, &ConfigError{problems}
 	}
 	policy := policyLoader{plugin: p.kind.name, source: built.policy, config: built.policyConfig}
 	revision, err := policy.load(ctx)
@@ -81,7 +80,7 @@ func (p *Plugin) load(ctx context.Context, req configRequest) (_ loaded, err err
 		return loaded{}, configError(messages(err))
 	}
 	warnings := append(turnedDown(built.policyConfig), built.warnings...)
-	return loaded{policy: policy, revision: revision, warnings: warnings, decisionLog: built.decisionLog, snapshot: &snapshot{
+	return loaded{built: built, policy: policy, revision: revision, warnings: warnings, decisionLog: built.decisionLog, snapshot: &snapshot{
 		plugin:       p.kind.name,
 		trustDomain:  td,
 		collector:    built.collector,
@@ -106,39 +105,49 @@ func turnedDown(policyConfig map[string]any) []string {
 	return warnings
 }
 
-// configError is InvalidArgument with each problem as a detail of its own, and
-// all of them in the message, which is what SPIRE logs.
-func configError(problems []string) error {
-	return &invalidConfig{problems}
+// configError is a ConfigError of problems that are not in any line of plugin_data.
+func configError(texts []string) error {
+	problems := make([]plugindata.Problem, 0, len(texts))
+	for _, text := range texts {
+		problems = append(problems, plugindata.Problem{Msg: text})
+	}
+	return &ConfigError{problems}
 }
 
-type invalidConfig struct{ problems []string }
+// A ConfigError is all that is wrong with a configuration, and with the policy
+// that it names. To SPIRE it is InvalidArgument with all problems in the message,
+// which is what SPIRE logs.
+type ConfigError struct{ Problems []plugindata.Problem }
 
-func (e *invalidConfig) Error() string {
+func (e *ConfigError) Error() string {
 	text := "invalid configuration"
-	for i, problem := range e.problems {
+	for i, problem := range e.Problems {
 		if i == 0 {
 			text += ": "
 		} else {
 			text += "; "
 		}
-		text += problem
+		text += problem.String()
 	}
 	return text
 }
 
 // GRPCStatus makes the plugin's gRPC server answer with this code.
-func (e *invalidConfig) GRPCStatus() *status.Status {
+func (e *ConfigError) GRPCStatus() *status.Status {
 	return status.New(codes.InvalidArgument, e.Error())
 }
 
 // problemsOf returns the single problems of an error of load.
 func problemsOf(err error) []string {
-	var invalid *invalidConfig
-	if errors.As(err, &invalid) {
-		return invalid.problems
+	var invalid *ConfigError
+	if !errors.As(err, &invalid) {
+		return []string{err.Error()}
 	}
-	return []string{err.Error()}
+	texts := make([]string, 0, len(invalid.Problems))
+	for _, problem := range invalid.Problems {
+		texts = append(texts, problem.String())
+	}
+	return texts
 }
 
 // messages splits joined errors, so that each is a note of its own.

@@ -1,0 +1,156 @@
+package attestor
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	configv1 "github.com/spiffe/spire-plugin-sdk/proto/spire/service/common/config/v1"
+
+	"github.com/spire-gatehouse/gatehouse/attestor/plugindata"
+	"github.com/spire-gatehouse/gatehouse/policies"
+	"github.com/spire-gatehouse/gatehouse/rego"
+)
+
+// A Configuration is what a plugin would run with: for commands that look at
+// configuration and policy, or decide by them, without SPIRE.
+type Configuration struct {
+	*snapshot
+	kind     Kind
+	built    built
+	warnings []string
+	now      func() time.Time
+}
+
+// Load makes a Configuration of plugin_data in the very way in which Configure
+// does. now is its clock, and that of decisions. A *ConfigError says all that is
+// wrong.
+func Load(ctx context.Context, kind Kind, trustDomain, pluginData string, now func() time.Time) (*Configuration, error) {
+	p := New(kind)
+	p.now = now
+	ready, err := p.load(ctx, &configv1.ValidateRequest{
+		CoreConfiguration: &configv1.CoreConfiguration{TrustDomain: trustDomain},
+		HclConfiguration:  pluginData,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &Configuration{ready.snapshot, kind, ready.built, ready.warnings, now}, nil
+}
+
+// WithPolicy is the kind with policies from a directory over the baseline, wherever
+// plugin_data has them come from.
+func (k Kind) WithPolicy(directory string) Kind {
+	build := k.build
+	k.build = func(ctx context.Context, text string, h host) (built, []plugindata.Problem) {
+		b, problems := build(ctx, text, h)
+		b.policy = policySource{Directory: directory}
+		return b, problems
+	}
+	return k
+}
+
+// WithPolicyConfig is the kind with a data.gatehouse.config that was recorded,
+// whatever plugin_data is. Such a configuration decides about recorded inputs only:
+// it can't verify, and can't ask a cloud.
+func (k Kind) WithPolicyConfig(config map[string]any) Kind {
+	k.build = func(context.Context, string, host) (built, []plugindata.Problem) {
+		return built{policyConfig: config, cloudTimeout: defaultCloudTimeout}, nil
+	}
+	return k
+}
+
+// Plugin is the plugin's name.
+func (c *Configuration) Plugin() string { return c.kind.name }
+
+// PolicyRevision identifies policy and configuration.
+func (c *Configuration) PolicyRevision() string { return c.engine.Revision() }
+
+// PolicySource says where policy comes from.
+func (c *Configuration) PolicySource() string {
+	switch source := c.built.policy; {
+	case source.Directory == "":
+		return "the baseline"
+	case source.WithoutBaseline:
+		return source.Directory + ", without the baseline"
+	default:
+		return source.Directory + " over the baseline"
+	}
+}
+
+// PolicyFile is where a person finds a file of the policy: its path below the
+// operator's directory, or its name in the baseline.
+func (c *Configuration) PolicyFile(name string) string {
+	if dir := c.built.policy.Directory; dir != "" {
+		file := filepath.Join(dir, filepath.FromSlash(name))
+		if _, err := os.Stat(file); err == nil {
+			return file
+		}
+	}
+	return name
+}
+
+// Warnings are what is allowed, and worth a second thought.
+func (c *Configuration) Warnings() []string { return slices.Clone(c.warnings) }
+
+// Rules are the checks of the policy, by name, file and line.
+func (c *Configuration) Rules() []rego.Rule { return c.engine.Rules() }
+
+// Enforcement is what becomes of a rule's violations: "deny", "warn" or "off".
+func (c *Configuration) Enforcement(rule string) string {
+	modes, _ := c.built.policyConfig["enforcement"].(map[string]any)
+	if mode, ok := modes[rule].(string); ok {
+		return mode
+	}
+	return "deny"
+}
+
+// Facts are those that policy asks for when it decides about the sample inputs:
+// required ones, and those that it can do without.
+func (c *Configuration) Facts(ctx context.Context) (required, optional []string, err error) {
+	samples, err := policies.Samples(c.kind.name)
+	if err != nil {
+		return nil, nil, err
+	}
+	names, err := fs.Glob(samples, "*.json")
+	if err != nil {
+		return nil, nil, err
+	}
+	asked := map[string]bool{} // and whether it is required
+	for _, name := range names {
+		text, err := fs.ReadFile(samples, name)
+		if err != nil {
+			return nil, nil, err
+		}
+		in, err := rego.DecodeInput(text)
+		if err != nil {
+			return nil, nil, fmt.Errorf("sample %s: %w", name, err)
+		}
+		in.Facts, in.FactsStatus = nil, nil
+		admission, err := c.engine.Admit(ctx, in)
+		if err != nil {
+			return nil, nil, fmt.Errorf("sample %s: %w", name, err)
+		}
+		for _, fact := range admission.Optional {
+			if !asked[fact] {
+				asked[fact] = false
+			}
+		}
+		for _, fact := range admission.Required {
+			asked[fact] = true
+		}
+	}
+	for _, fact := range slices.Sorted(maps.Keys(asked)) {
+		if asked[fact] {
+			required = append(required, fact)
+		} else {
+			optional = append(optional, fact)
+		}
+	}
+	return required, optional, nil
+}
