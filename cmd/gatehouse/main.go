@@ -21,6 +21,8 @@ func newRoot() *cobra.Command {
 	}
 	addPlugins(root)
 	root.AddCommand(newPolicy())
+	root.AddCommand(newDecide())
+	root.AddCommand(newConfig())
 	return root
 }
 

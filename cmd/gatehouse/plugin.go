@@ -1,8 +1,6 @@
 package main
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"io"
 	"os"
@@ -13,6 +11,7 @@ import (
 	configv1 "github.com/spiffe/spire-plugin-sdk/proto/spire/service/common/config/v1"
 
 	"github.com/spire-gatehouse/gatehouse/attestor"
+	"github.com/spire-gatehouse/gatehouse/attestor/configcheck"
 )
 
 // addPlugins adds a command for each plugin, by the name that it has in SPIRE.
@@ -42,7 +41,7 @@ func explain(w io.Writer, kind attestor.Kind) error {
 	if err != nil {
 		return fmt.Errorf("find this program's own path: %w", err)
 	}
-	sum, err := checksum(path)
+	sum, err := configcheck.Checksum(path)
 	if err != nil {
 		return err
 	}
@@ -62,18 +61,4 @@ plugin_data stays as it is: agents keep their plugin, IDs and selectors.
     }
 `, kind.Name(), path, sum)
 	return err
-}
-
-// checksum is what SPIRE compares with plugin_checksum before it starts a plugin.
-func checksum(path string) (string, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return "", fmt.Errorf("read this program to tell its checksum: %w", err)
-	}
-	defer f.Close()
-	h := sha256.New()
-	if _, err := io.Copy(h, f); err != nil {
-		return "", fmt.Errorf("read this program to tell its checksum: %w", err)
-	}
-	return hex.EncodeToString(h.Sum(nil)), nil
 }
