@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -56,7 +57,8 @@ func TestConfigurationsOfTheDifferentialTest(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		check := &configCheck{difference: tc}
+		config := spire.ServerConfig{NodeAttestors: block, TrustDomain: attestors.TrustDomain}
+		check := &configCheck{difference: tc, report: checkConfig(t, config, nil)}
 		checks = append(checks, check)
 		data, err := pluginDataOf("plugins {" + block + "\n}\n")
 		if err != nil {
@@ -80,6 +82,7 @@ type configCheck struct {
 	unread error    // SPIRE's own, before there is a plugin to ask
 	notes  []string // Gatehouse's
 	failed error
+	report configReport
 }
 
 func (c *configCheck) run(t *testing.T) {
@@ -100,7 +103,42 @@ func (c *configCheck) run(t *testing.T) {
 	case refused && !notHCL && !strings.Contains(said, c.rules):
 		t.Errorf("does not mention %s: %s", c.rules, said)
 	}
+	c.compareReport(t)
 }
+
+// compareReport compares gatehouse config check with what SPIRE and the plugin
+// say: the same problems, in other lines.
+func (c *configCheck) compareReport(t *testing.T) {
+	if c.unread != nil {
+		if c.report.Valid || len(c.report.Problems) != 1 {
+			t.Errorf("SPIRE does not read it: %v; config check says %+v", c.unread, c.report)
+		}
+		return
+	}
+	if len(c.report.Plugins) != 1 || c.report.Valid != (len(c.notes) == 0) {
+		t.Fatalf("the plugin says %q, config check %+v", c.notes, c.report)
+	}
+	var said, noted []string
+	for _, p := range c.report.Plugins[0].Problems {
+		text := p.Msg
+		if p.Key != "" {
+			text = p.Key + ": " + text
+		}
+		said = append(said, withoutLine(text))
+	}
+	for _, note := range c.notes {
+		noted = append(noted, withoutLine(note))
+	}
+	slices.Sort(said)
+	slices.Sort(noted)
+	if !slices.Equal(said, noted) {
+		t.Errorf("the plugin says %q, config check %q", noted, said)
+	}
+}
+
+var lineNumber = regexp.MustCompile(`^line \d+: |, in lines \d+ and \d+| \(line \d+ of what SPIRE makes of plugin_data\)`)
+
+func withoutLine(text string) string { return lineNumber.ReplaceAllString(text, "") }
 
 // TestServerStartsWith starts real servers with configurations of the
 // differential test, each in a server.conf, and has each let its node in.

@@ -75,10 +75,10 @@ func StartServer(ctx context.Context, binaries Binaries, config ServerConfig) (*
 		TrustDomain: config.TrustDomain, Address: fmt.Sprintf("127.0.0.1:%d", port),
 		binaries: binaries, dir: dir, socket: filepath.Join(dir, "api.sock"),
 	}
-	conf := filepath.Join(dir, "server.conf")
-	if err := os.WriteFile(conf, []byte(config.text(dir, port)), 0o600); err != nil {
+	conf, err := config.Write(dir, port)
+	if err != nil {
 		cleanup()
-		return nil, fmt.Errorf("spire: %w", err)
+		return nil, err
 	}
 	if s.Process, err = process.Start(ctx, cleanup, environment(config.Env), binaries.Server, "run", "-config", conf); err != nil {
 		return nil, err
@@ -106,6 +106,19 @@ func (s *Server) up(ctx context.Context) error {
 	}
 	s.bundle = []byte(bundle)
 	return nil
+}
+
+// Write writes the server.conf into a directory, which is the server's too, and
+// returns its path.
+func (c ServerConfig) Write(dir string, port int) (string, error) {
+	if c.TrustDomain == "" {
+		c.TrustDomain = "example.org"
+	}
+	conf := filepath.Join(dir, "server.conf")
+	if err := os.WriteFile(conf, []byte(c.text(dir, port)), 0o600); err != nil {
+		return "", fmt.Errorf("spire: %w", err)
+	}
+	return conf, nil
 }
 
 // text is the server.conf.
@@ -140,17 +153,14 @@ plugins {
 // Validate runs `spire-server validate` on the configuration and returns what
 // it prints; the error says that it refused.
 func Validate(ctx context.Context, binaries Binaries, config ServerConfig) (string, error) {
-	if config.TrustDomain == "" {
-		config.TrustDomain = "example.org"
-	}
 	dir, cleanup, err := stateDir("")
 	if err != nil {
 		return "", err
 	}
 	defer cleanup()
-	conf := filepath.Join(dir, "server.conf")
-	if err := os.WriteFile(conf, []byte(config.text(dir, 1)), 0o600); err != nil {
-		return "", fmt.Errorf("spire: %w", err)
+	conf, err := config.Write(dir, 1)
+	if err != nil {
+		return "", err
 	}
 	command := exec.CommandContext(ctx, binaries.Server, "validate", "-config", conf)
 	command.Env = environment(config.Env)
