@@ -185,14 +185,6 @@ func (d *decide) clock(r *recorded) (func() time.Time, error) {
 	return time.Now, nil
 }
 
-func pluginNames() []string {
-	var names []string
-	for _, kind := range attestor.Kinds() {
-		names = append(names, kind.Name())
-	}
-	return names
-}
-
 // optionalBool is a flag that knows whether it is set.
 type optionalBool struct{ value *bool }
 

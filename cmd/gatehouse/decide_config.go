@@ -69,15 +69,6 @@ func (d *decide) explainInvalid(invalid *attestor.ConfigError) error {
 	return errors.New(text)
 }
 
-func kindNamed(name string) (attestor.Kind, error) {
-	for _, kind := range attestor.Kinds() {
-		if kind.Name() == name {
-			return kind, nil
-		}
-	}
-	return attestor.Kind{}, usageErrorf("plugin %q is none of %s", name, strings.Join(pluginNames(), ", "))
-}
-
 // givenConfig is what --config says.
 type givenConfig struct{ pluginData, trustDomain string }
 

@@ -1,9 +1,6 @@
 package main
 
 import (
-	"slices"
-	"strings"
-
 	"github.com/spf13/cobra"
 
 	"github.com/spire-gatehouse/gatehouse/attestor"
@@ -50,24 +47,9 @@ func (f *policyFlags) chosen(dir attestor.PolicyDirectory) ([]string, error) {
 		return dir.Plugins()
 	}
 	for _, name := range f.plugins {
-		if err := isPlugin(name); err != nil {
+		if _, err := kindNamed(name); err != nil {
 			return nil, err
 		}
 	}
 	return f.plugins, nil
-}
-
-func pluginNames() []string {
-	var names []string
-	for _, kind := range attestor.Kinds() {
-		names = append(names, kind.Name())
-	}
-	return names
-}
-
-func isPlugin(name string) error {
-	if names := pluginNames(); !slices.Contains(names, name) {
-		return usageErrorf("there is no plugin %q: %s", name, strings.Join(names, ", "))
-	}
-	return nil
 }

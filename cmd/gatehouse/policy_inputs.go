@@ -64,7 +64,7 @@ With --format json and no name, all of them are printed, by name.` +
 func readSamples(plugins []string) (map[string]json.RawMessage, error) {
 	all := map[string]json.RawMessage{}
 	for _, plugin := range plugins {
-		if err := isPlugin(plugin); err != nil {
+		if _, err := kindNamed(plugin); err != nil {
 			return nil, err
 		}
 		samples, err := policies.Samples(plugin)
