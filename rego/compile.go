@@ -49,7 +49,7 @@ func compileModules(ctx context.Context, modules map[string]*ast.Module, schemas
 		WithPathConflictsCheck(storage.NonEmpty(ctx, store, txn))
 	compiler.Compile(modules)
 	if compiler.Failed() {
-		return nil, flatten(compiler.Errors)
+		return nil, flatten(compiler.Errors, namesOf(modules, caps))
 	}
 	return compiler, nil
 }
@@ -76,6 +76,7 @@ func checkPackage(plugin string, compiler *ast.Compiler) error {
 				"a misspelt field would go unnoticed", dotted(pkg), path, schema))
 		}
 	}
+	problems = append(problems, checkRead(pkg, compiler.Modules)...)
 	return errors.Join(problems...)
 }
 
@@ -102,8 +103,8 @@ func packageRef(plugin string) ast.Ref {
 func dotted(pkg ast.Ref) string { return strings.TrimPrefix(pkg.String(), "data.") }
 
 // flatten turns OPA's list of errors into a joined error, one for each, and says
-// of a removed built-in why it is.
-func flatten(err error) error {
+// of a removed built-in why it is, of another unknown name which is near.
+func flatten(err error, known names) error {
 	list, ok := errors.AsType[ast.Errors](err)
 	if !ok {
 		return err
@@ -111,7 +112,7 @@ func flatten(err error) error {
 	gone := removed()
 	problems := make([]error, 0, len(list))
 	for _, e := range list {
-		problem := error(e)
+		problem := error(known.explain(e))
 		if name, found := strings.CutPrefix(e.Message, "undefined function "); found && gone[name] != "" {
 			problem = fmt.Errorf("%w: policies can't have this built-in, for %s", e, gone[name])
 		}

@@ -9,6 +9,8 @@
 // redact.go asks policy what that may not have. selftest.go and sample.go try out
 // a policy that was not tested when the binary was built.
 //
+// Package bundles, below this one, gets policy from elsewhere.
+//
 // An Engine never changes. To reload a policy, make another Engine and swap it
 // for the old one when New succeeded.
 //

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/agnivade/levenshtein"
 	"github.com/open-policy-agent/opa/v1/util"
 )
 
@@ -57,18 +56,13 @@ func hasRule(rules []Rule, name string) bool {
 
 // nearest names the rules that may have been meant, or else all.
 func nearest(name string, rules []Rule) string {
-	const typos = 2
-	var near, all []string
+	var all []string
 	for _, rule := range rules {
-		if slices.Contains(all, rule.Name) {
-			continue
-		}
-		all = append(all, rule.Name)
-		if len(name) <= maxNameBytes && levenshtein.ComputeDistance(name, rule.Name) <= typos {
-			near = append(near, rule.Name)
+		if !slices.Contains(all, rule.Name) {
+			all = append(all, rule.Name)
 		}
 	}
-	if len(near) > 0 {
+	if near := closest(name, all); len(near) > 0 {
 		return "did you mean " + strings.Join(near, " or ") + "?"
 	}
 	return "there are " + strings.Join(all, ", ")

@@ -120,7 +120,9 @@ func newEngine(ctx context.Context, opts Options) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := selfTest(ctx, src, opts.SelfTest, caps); err != nil {
+	trial, stop := boundMemory(ctx)
+	defer stop()
+	if err := selfTest(trial, src, opts.SelfTest, caps); err != nil {
 		return nil, err
 	}
 	engine := &Engine{
@@ -146,7 +148,7 @@ func newEngine(ctx context.Context, opts Options) (*Engine, error) {
 	if engine.redactor, err = newRedactor(ctx, src, compiler, store, caps); err != nil {
 		return nil, err
 	}
-	if err := engine.tryOut(ctx, opts.Samples); err != nil {
+	if err := engine.tryOut(trial, opts.Samples); err != nil {
 		return nil, err
 	}
 	return engine, nil
@@ -242,7 +244,7 @@ func (e *Engine) ask(ctx context.Context, entrypoint string, query *oparego.Prep
 	// Late is late, even if there is an answer.
 	switch stopped := limited.Err(); {
 	case ctx.Err() != nil:
-		return nil, e.failed(entrypoint, fmt.Errorf("stopped: %w", ctx.Err()))
+		return nil, e.failed(entrypoint, fmt.Errorf("stopped: %w", context.Cause(ctx)))
 	case stopped != nil:
 		return nil, e.failed(entrypoint, fmt.Errorf("not answered within %s: %w", e.timeout, stopped))
 	case err != nil:

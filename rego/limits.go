@@ -2,13 +2,14 @@ package rego
 
 import "time"
 
-// What a policy source may be.
+// What a policy source may be. Who gets one from elsewhere has to know it, to stop
+// in time.
 const (
-	maxFiles     = 1000
-	maxFileBytes = 4 << 20
-	maxAllBytes  = 64 << 20
-	maxEntries   = 10_000 // files that don't count and folders too
-	maxDepth     = 16     // folders in folders
+	MaxPolicyFiles     = 1000
+	MaxPolicyFileBytes = 4 << 20  // one file
+	MaxPolicyBytes     = 64 << 20 // all files
+	MaxPolicyEntries   = 10_000   // files that don't count and folders too
+	maxDepth           = 16       // folders in folders
 )
 
 // What the self-tests of a policy may take, and how much is said about them.
@@ -18,6 +19,10 @@ const (
 	maxFailures     = 20               // reported
 	maxFailedCases  = 5                // reported of one test
 )
+
+// maxTrialBytes is how much memory a policy may take in its tests and on the
+// samples, its data not counted. The baseline takes less than one percent of it.
+const maxTrialBytes = 256 << 20
 
 // What the document given to a policy may be. The depth is that of any value
 // that a collector makes, with room to spare.

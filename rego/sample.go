@@ -64,6 +64,11 @@ func (e *Engine) tryOut(ctx context.Context, samples fs.FS) error {
 		}
 		if err := e.try(ctx, in); err != nil {
 			problems = append(problems, fmt.Errorf("tried on sample %s: %w", path.Base(name), err))
+
+			// The others would only take their time, too.
+			if errors.Is(err, context.DeadlineExceeded) || ctx.Err() != nil {
+				break
+			}
 		}
 	}
 	return errors.Join(problems...)

@@ -95,13 +95,16 @@ func (s suite) run(ctx context.Context) (results []*tester.Result, err error) {
 	}
 	done, err := runner.RunTests(ctx, txn)
 	if err != nil {
-		return nil, flatten(err)
+		return nil, flatten(err, namesOf(modules, s.caps))
 	}
 	for result := range done {
 		results = append(results, result)
 	}
-	if ctx.Err() != nil {
-		return nil, fmt.Errorf("tests: not done within %s: %w", maxAllTestsTime, ctx.Err())
+	switch cause := context.Cause(ctx); {
+	case errors.Is(cause, context.DeadlineExceeded):
+		return nil, fmt.Errorf("tests: not done within %s: %w", maxAllTestsTime, cause)
+	case cause != nil:
+		return nil, fmt.Errorf("tests: stopped: %w", cause)
 	}
 	slices.SortFunc(results, func(a, b *tester.Result) int {
 		return cmp.Or(a.Location.Compare(b.Location), cmp.Compare(a.Name, b.Name))

@@ -72,7 +72,7 @@ func (s *source) addModule(name string, content []byte, caps *ast.Capabilities) 
 	})
 	switch {
 	case err != nil:
-		return flatten(err)
+		return flatten(err, names{})
 	case !strings.HasSuffix(name, "_test.rego"):
 		s.modules[name] = module
 		return nil
@@ -170,8 +170,8 @@ func readFiles(fsys fs.FS) (map[string][]byte, error) {
 		switch {
 		case err != nil:
 			return err
-		case entries > maxEntries:
-			return fmt.Errorf("policy's directory has more than %d entries", maxEntries)
+		case entries > MaxPolicyEntries:
+			return fmt.Errorf("policy's directory has more than %d entries", MaxPolicyEntries)
 		case strings.Count(name, "/") > maxDepth:
 			return fmt.Errorf("%s: is more than %d folders deep; a symbolic link may lead to a folder above it", name, maxDepth)
 		case name != "." && strings.HasPrefix(entry.Name(), "."):
@@ -203,8 +203,12 @@ func readFiles(fsys fs.FS) (map[string][]byte, error) {
 			return err
 		}
 		files[name] = content
-		if total += len(content); len(files) > maxFiles || total > maxAllBytes {
-			return fmt.Errorf("policy has more than %d files or %d bytes", maxFiles, maxAllBytes)
+		total += len(content)
+		switch {
+		case len(files) > MaxPolicyFiles:
+			return fmt.Errorf("policy has more than %d files", MaxPolicyFiles)
+		case total > MaxPolicyBytes:
+			return fmt.Errorf("policy's files have more than %d bytes", MaxPolicyBytes)
 		}
 		return nil
 	})
@@ -256,11 +260,11 @@ func readFile(fsys fs.FS, name string) ([]byte, error) {
 	}
 	defer file.Close()
 	var content bytes.Buffer
-	if _, err := io.Copy(&content, io.LimitReader(file, maxFileBytes+1)); err != nil {
+	if _, err := io.Copy(&content, io.LimitReader(file, MaxPolicyFileBytes+1)); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	if content.Len() > maxFileBytes {
-		return nil, fmt.Errorf("%s: is larger than %d bytes", name, maxFileBytes)
+	if content.Len() > MaxPolicyFileBytes {
+		return nil, fmt.Errorf("%s: is larger than %d bytes", name, MaxPolicyFileBytes)
 	}
 	return content.Bytes(), nil
 }
