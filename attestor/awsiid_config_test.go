@@ -149,7 +149,7 @@ func TestBuildAWSIID(t *testing.T) {
 
 func TestBuildAWSIIDRefuses(t *testing.T) {
 	const (
-		noPolicyDirectory = "is missing: name the directory with your policies; for the baseline alone remove the block policy"
+		noPolicyDirectory = "is missing: name the directory with your policies, or a bundle; for the baseline alone remove the block policy"
 
 		partitions  = "must be aws, aws-cn, aws-us-gov, aws-iso, aws-iso-b, aws-iso-e, aws-iso-f or aws-eusc"
 		known       = "known here: access_key_id, account_ids_for_local_validation, agent_path_template, allowed_account_ids, assume_role, cloud_timeout, decision_log, disable_instance_profile_selectors, enforcement, identity_document_certificates, partition, policy, secret_access_key, skip_block_device, validate_eks_cluster_membership, verify_organization"

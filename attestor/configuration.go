@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	configv1 "github.com/spiffe/spire-plugin-sdk/proto/spire/service/common/config/v1"
@@ -36,11 +37,13 @@ func Load(ctx context.Context, kind Kind, trustDomain, pluginData string, now fu
 	ready, err := p.load(ctx, &configv1.ValidateRequest{
 		CoreConfiguration: &configv1.CoreConfiguration{TrustDomain: trustDomain},
 		HclConfiguration:  pluginData,
-	})
+	}, false)
 	if err != nil {
 		return nil, err
 	}
-	return &Configuration{ready.snapshot, kind, ready.built, ready.warnings, now}, nil
+	revision := ready.policy.follow(func(context.Context, policyRevision) bool { return false })
+	ready.policy.stop()()
+	return &Configuration{ready.snapshot.with(revision), kind, ready.built, ready.warnings, now}, nil
 }
 
 // WithPolicy is the kind with policies from a directory over the baseline, wherever
@@ -71,16 +74,33 @@ func (c *Configuration) Plugin() string { return c.kind.name }
 // PolicyRevision identifies policy and configuration.
 func (c *Configuration) PolicyRevision() string { return c.engine.Revision() }
 
-// PolicySource says where policy comes from.
+// PolicySource says where policy comes from: the baseline, a directory, or bundles
+// with the revisions that their manifests name.
 func (c *Configuration) PolicySource() string {
-	switch source := c.built.policy; {
-	case source.Directory == "":
+	source, from := c.built.policy, c.built.policy.Directory
+	switch {
+	case source.Bundles != nil:
+		from = bundleNames(c.bundles)
+	case from == "":
 		return "the baseline"
-	case source.WithoutBaseline:
-		return source.Directory + ", without the baseline"
-	default:
-		return source.Directory + " over the baseline"
 	}
+	if source.WithoutBaseline {
+		return from + ", without the baseline"
+	}
+	return from + " over the baseline"
+}
+
+// bundleNames lists bundles, and the revision of each that has one.
+func bundleNames(revisions map[string]string) string {
+	var names []string
+	for _, name := range slices.Sorted(maps.Keys(revisions)) {
+		text := "bundle " + name
+		if revision := revisions[name]; revision != "" {
+			text += " (revision " + revision + ")"
+		}
+		names = append(names, text)
+	}
+	return strings.Join(names, ", ")
 }
 
 // PolicyFile is where a person finds a file of the policy: its path below the

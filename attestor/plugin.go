@@ -38,14 +38,16 @@ type Plugin struct {
 	agents *tofu.Store
 	claims *tofu.Claims
 
+	policyEvents policyEvents
+
 	// current is what attestations that start now are decided with; nil until
 	// configured. It is replaced whole and never changed.
 	current atomic.Pointer[snapshot]
 
 	// replacing is held while current is replaced and, by Configure, while it is
-	// loaded. watch keeps the policy of current up to date; nil for the baseline.
+	// loaded. policy keeps the policy of current up to date; nil until configured.
 	replacing sync.Mutex
-	watch     *policyWatch
+	policy    policyFeed
 	closed    bool
 
 	decisions decisions
@@ -67,6 +69,8 @@ func New(kind Kind) *Plugin {
 		now:    time.Now,
 		log:    hclog.NewNullLogger(),
 		claims: tofu.NewClaims(claimTTL, time.Now),
+
+		policyEvents: noPolicyEvents{},
 	}
 }
 
@@ -88,47 +92,53 @@ func (p *Plugin) BrokerHostServices(broker pluginsdk.ServiceBroker) error {
 // reports every problem, and what was in force stays.
 func (p *Plugin) Configure(ctx context.Context, req *configv1.ConfigureRequest) (*configv1.ConfigureResponse, error) {
 	wait, err := p.configure(ctx, req)
+	wait()
 	if err != nil {
 		return nil, err
 	}
-	wait()
 	return &configv1.ConfigureResponse{}, nil
 }
 
-// configure replaces what is in force and the watch over its policy. It returns a
-// wait for the end of the old watch, which may itself wait for replacing.
+// configure replaces what is in force and the feed of its policy. It returns a wait
+// for the end of the old feed, which may itself wait for replacing.
 func (p *Plugin) configure(ctx context.Context, req *configv1.ConfigureRequest) (wait func(), err error) {
 	p.replacing.Lock()
 	defer p.replacing.Unlock()
+	wait = func() {}
 	if p.closed {
-		return nil, status.Error(codes.FailedPrecondition, "the plugin is closed")
+		return wait, status.Error(codes.FailedPrecondition, "the plugin is closed")
 	}
-	next, err := p.load(ctx, req)
+	next, err := p.load(ctx, req, true)
 	if err != nil {
-		return nil, err
-	}
-	var watch *policyWatch
-	if next.policy.source.Directory != "" {
-		if watch, err = watchPolicy(next.policy, next.revision, p.log, p.swapPolicy); err != nil {
-			return nil, configError([]string{"policy.directory: " + err.Error()})
-		}
+		return wait, err
 	}
 	labels := map[string]string{"plugin": p.kind.name, "trust_domain": next.trustDomain.Name()}
 	if err := p.decisions.configure(next.decisionLog, labels, p.log); err != nil {
-		watch.stop()
-		return nil, configError([]string{"decision_log: " + err.Error()})
+		return next.policy.stop(), configError([]string{"decision_log: " + err.Error()})
 	}
-	wait = p.watch.stop()
-	p.watch = watch
-	p.current.Store(next.snapshot)
+	wait = p.stopPolicy()
+	p.policy = next.policy
+	revision := p.policy.follow(p.swapPolicy)
+	p.current.Store(next.with(revision))
 	for _, warning := range next.warnings {
 		p.log.Warn("Configuration weakens attestation", "warning", warning)
 	}
-	p.log.Info("Configured", "policy_revision", next.engine.Revision(), "trust_domain", next.trustDomain.Name())
+	fields := []any{"policy_revision", revision.engine.Revision(), "trust_domain", next.trustDomain.Name()}
+	p.log.Info("Configured", append(fields, revision.logFields()...)...)
 	return wait, nil
 }
 
-// swapPolicy puts a revision in force, unless ctx, which is the watch's, has ended:
+// stopPolicy stops the feed, if there is one, and returns a wait for its end.
+func (p *Plugin) stopPolicy() (wait func()) {
+	if p.policy == nil {
+		return func() {}
+	}
+	wait = p.policy.stop()
+	p.policy = nil
+	return wait
+}
+
+// swapPolicy puts a revision in force, unless ctx, which is the feed's, has ended:
 // then another configuration may be.
 func (p *Plugin) swapPolicy(ctx context.Context, next policyRevision) bool {
 	p.replacing.Lock()
@@ -136,9 +146,7 @@ func (p *Plugin) swapPolicy(ctx context.Context, next policyRevision) bool {
 	if ctx.Err() != nil {
 		return false
 	}
-	s := *p.current.Load()
-	s.engine = next.engine
-	p.current.Store(&s)
+	p.current.Store(p.current.Load().with(next))
 	return true
 }
 
@@ -146,8 +154,7 @@ func (p *Plugin) swapPolicy(ctx context.Context, next policyRevision) bool {
 func (p *Plugin) Close() error {
 	p.replacing.Lock()
 	p.closed = true
-	wait := p.watch.stop()
-	p.watch = nil
+	wait := p.stopPolicy()
 	p.replacing.Unlock()
 	wait()
 	p.decisions.close()
@@ -156,9 +163,11 @@ func (p *Plugin) Close() error {
 
 // Validate reports what Configure would, and changes nothing.
 func (p *Plugin) Validate(ctx context.Context, req *configv1.ValidateRequest) (*configv1.ValidateResponse, error) {
-	if _, err := p.load(ctx, req); err != nil {
+	loaded, err := p.load(ctx, req, false)
+	if err != nil {
 		return &configv1.ValidateResponse{Notes: problemsOf(err)}, nil
 	}
+	loaded.policy.stop()()
 	return &configv1.ValidateResponse{Valid: true}, nil
 }
 

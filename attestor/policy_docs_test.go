@@ -6,6 +6,8 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+
+	"github.com/spire-gatehouse/gatehouse/internal/testbundles"
 )
 
 // blocks returns the indented blocks of a page, by the first line of each.
@@ -76,6 +78,40 @@ admission_violation contains {"rule": "launch_age", "msg": msg} if {
 				t.Errorf("got %v, want %s", err, tc.want)
 			}
 		})
+	}
+}
+
+// TestPolicyPageBundles configures what docs/policy.md shows of bundles, with a
+// service, a key and places of the test's own.
+func TestPolicyPageBundles(t *testing.T) {
+	b, dir := newBundled(t), t.TempDir()
+	token := filepath.Join(dir, "token")
+	if err := os.WriteFile(token, []byte("token\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	b.RequireToken("token")
+	b.Publish("/spire/policy.tar.gz", testbundles.Build(t, b.spec("r1", map[string]string{"own.rego": selecting("own:1")})))
+	block := blocks(t, "policy.md")["policy { # from a service"]
+	_, pem, _ := strings.Cut(block, "<<EOF\n")
+	pem, _, _ = strings.Cut(pem, "EOF\n")
+	for old, changed := range map[string]string{
+		"https://bundles.example.org": b.URL,
+		"/run/secrets/bundles":        token,
+		"/var/lib/gatehouse":          dir,
+		pem:                           b.key.Public,
+	} {
+		if strings.Count(block, old) != 1 {
+			t.Fatalf("the page has %q %d times", old, strings.Count(block, old))
+		}
+		block = strings.Replace(block, old, changed, 1)
+	}
+	p := serve(t, newCloud(), &agentStore{})
+	if _, err := p.config.Configure(t.Context(), configure(baseConfig+block)); err != nil {
+		t.Fatal(err)
+	}
+	p.wantOwn(t, "own:1")
+	if _, err := os.Stat(filepath.Join(dir, "bundles", "policy", "bundle.tar.gz")); err != nil {
+		t.Errorf("nothing is persisted: %v", err)
 	}
 }
 

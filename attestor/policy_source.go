@@ -8,34 +8,9 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/spire-gatehouse/gatehouse/attestor/plugindata"
 	"github.com/spire-gatehouse/gatehouse/policies"
 	"github.com/spire-gatehouse/gatehouse/rego"
 )
-
-// policySource is the block policy: where policy comes from. The zero value is
-// the baseline alone.
-type policySource struct {
-	// Directory is over the baseline, or in its place; empty for none.
-	Directory string
-
-	// WithoutBaseline is only set with a directory.
-	WithoutBaseline bool
-}
-
-// buildPolicySource reads the block policy.
-func buildPolicySource(o *plugindata.Object) policySource {
-	block, ok := o.Object("policy")
-	if !ok {
-		return policySource{}
-	}
-	baseline, set := block.Bool("baseline")
-	source := policySource{Directory: textOr(block, "directory", ""), WithoutBaseline: set && !baseline}
-	if lacks(block, "directory") {
-		block.Problem("directory", "is missing: name the directory with your policies; for the baseline alone remove the block policy")
-	}
-	return source
-}
 
 // policyLoader makes engines of a source, for one configuration.
 type policyLoader struct {
@@ -44,39 +19,26 @@ type policyLoader struct {
 	config map[string]any // data.gatehouse.config
 }
 
-// policyRevision is an engine and the digest of the files that it was made of.
+// policyRevision is an engine and what it was made of.
 type policyRevision struct {
-	engine *rego.Engine
-	digest string
+	engine  *rego.Engine
+	digest  string            // of the files
+	bundles map[string]string // the revision of each bundle; nil if there are none
 }
 
 // maxReads is how often a directory is read that changes meanwhile.
 const maxReads = 3
 
-// load makes an engine of the files as they are now. Those of a directory are
-// tested first; the baseline's own were when it was built. A panic in the compiler
-// is an error: the watch must not take the plugin down.
-func (l policyLoader) load(ctx context.Context) (_ policyRevision, err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = fmt.Errorf("panic: %v", r)
-		}
-	}()
-	opts := rego.Options{Plugin: l.plugin, Policy: policies.Baseline(), Config: l.config}
+// load makes an engine of the baseline, or of the directory as it is now.
+func (l policyLoader) load(ctx context.Context) (policyRevision, error) {
 	if l.source.Directory == "" {
-		engine, err := rego.New(ctx, opts)
+		engine, err := l.newEngine(ctx, rego.Options{Policy: policies.Baseline()})
 		return policyRevision{engine: engine}, err
 	}
 	overlay, err := l.overlay()
 	if err != nil {
 		return policyRevision{}, err
 	}
-	samples, err := policies.Samples(l.plugin)
-	if err != nil {
-		return policyRevision{}, err
-	}
-	opts.Policy, opts.SelfTest, opts.Samples = overlay, overlay.Own, samples
-
 	// Files that are written meanwhile could give a policy that nobody wrote, some
 	// files old and some new.
 	before, err := rego.Digest(overlay)
@@ -84,17 +46,39 @@ func (l policyLoader) load(ctx context.Context) (_ policyRevision, err error) {
 		return policyRevision{}, err
 	}
 	for range maxReads {
-		engine, failure := rego.New(ctx, opts)
+		engine, failure := l.test(ctx, overlay)
 		after, err := rego.Digest(overlay)
 		switch {
 		case err != nil:
 			return policyRevision{}, err
 		case before == after:
-			return policyRevision{engine, after}, failure
+			return policyRevision{engine: engine, digest: after}, failure
 		}
 		before = after
 	}
 	return policyRevision{}, errors.New("the directory's files change all the time")
+}
+
+// test makes an engine of an operator's files. Their tests must pass; the
+// baseline's own did when it was built.
+func (l policyLoader) test(ctx context.Context, overlay *policies.Overlay) (*rego.Engine, error) {
+	samples, err := policies.Samples(l.plugin)
+	if err != nil {
+		return nil, err
+	}
+	return l.newEngine(ctx, rego.Options{Policy: overlay, SelfTest: overlay.Own, Samples: samples})
+}
+
+// newEngine makes an engine for the configuration. A panic in the compiler is an
+// error: a bad policy must not take the plugin down.
+func (l policyLoader) newEngine(ctx context.Context, opts rego.Options) (_ *rego.Engine, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("panic: %v", r)
+		}
+	}()
+	opts.Plugin, opts.Config = l.plugin, l.config
+	return rego.New(ctx, opts)
 }
 
 // digest identifies the files as they are now.
@@ -117,10 +101,15 @@ func (l policyLoader) overlay() (*policies.Overlay, error) {
 	} else if !info.IsDir() {
 		return nil, &fs.PathError{Op: "policy directory", Path: dir, Err: errors.New("is no directory")}
 	}
+	return l.over(os.DirFS(dir)), nil
+}
+
+// over lays an operator's files over the baseline, or over nothing.
+func (l policyLoader) over(own fs.FS) *policies.Overlay {
 	if l.source.WithoutBaseline {
-		return policies.Alone(os.DirFS(dir)), nil
+		return policies.Alone(own)
 	}
-	return policies.Over(os.DirFS(dir)), nil
+	return policies.Over(own)
 }
 
 func (l policyLoader) directory() (string, error) { return filepath.Abs(l.source.Directory) }

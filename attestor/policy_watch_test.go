@@ -94,8 +94,8 @@ func TestPolicyDirectory(t *testing.T) {
 	t.Run("a broken edit", func(t *testing.T) {
 		dir.write(t, "own.rego", "package gatehouse.aws_iid\n\nselector contains input.evidence.acount_id\n\nselector contains input.tmie\n")
 		for _, want := range []string{
-			`^own\.rego:3: rego_type_error: undefined ref: input\.evidence\.acount_id input.*"account_id"`,
-			`^own\.rego:5: rego_type_error: undefined ref: input\.tmie input`,
+			`^own\.rego:3: rego_type_error: undefined ref: input\.evidence\.acount_id; did you mean input\.evidence\.account_id\? input.*"account_id"`,
+			`^own\.rego:5: rego_type_error: undefined ref: input\.tmie; did you mean input\.time\? input`,
 		} {
 			line := p.logs.next(t, policyRefused)
 			if text := line["problem"].(string); !regexp.MustCompile(want).MatchString(text) || strings.Contains(text, "\n") {
@@ -222,7 +222,7 @@ func TestReplacedWatchSwapsNothing(t *testing.T) {
 	first, second := newPolicyDir(t, map[string]string{"own.rego": selecting("own:1")}), newPolicyDir(t, map[string]string{"own.rego": selecting("own:2")})
 	p := serve(t, newCloud(), &agentStore{})
 	p.configure(t, first.config())
-	old := p.under.watch
+	old := p.under.policy.(*policyWatch)
 	loaded, err := old.loader.load(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -240,7 +240,7 @@ func TestReplacedWatchSwapsNothing(t *testing.T) {
 	}
 	p.wantOwn(t, "own:2")
 	p.configure(t, baseConfig)
-	if p.under.watch != nil {
+	if left := watching(t); left != 0 {
 		t.Error("the baseline is watched")
 	}
 }

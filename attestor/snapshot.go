@@ -33,6 +33,16 @@ type snapshot struct {
 	policyConfig *decisionlog.PolicyConfig // of the engine, for the decision log
 	agents       *tofu.Store
 	claims       *tofu.Claims
+
+	// bundles has the revision of each bundle that the policy is made of.
+	bundles map[string]string
+}
+
+// with is the snapshot with another policy.
+func (s *snapshot) with(policy policyRevision) *snapshot {
+	next := *s
+	next.engine, next.bundles = policy.engine, policy.bundles
+	return &next
 }
 
 // configRequest is what Configure and Validate have in common.
@@ -41,21 +51,21 @@ type configRequest interface {
 	GetHclConfiguration() string
 }
 
-// loaded is a configuration made ready: a snapshot, and what its policy came from
-// so that it can be loaded anew.
+// loaded is a configuration made ready: a snapshot that lacks its policy only, and
+// the policy's feed. Who drops it stops the feed.
 type loaded struct {
 	*snapshot
 	built       built
 	warnings    []string
-	policy      policyLoader
-	revision    policyRevision
+	policy      policyFeed
 	decisionLog decisionLogConfig
 }
 
 // load makes a snapshot of a configuration, or says all that is wrong with it.
-// It changes nothing. A panic is an error: a bad configuration must not end a
-// plugin that serves with a good one.
-func (p *Plugin) load(ctx context.Context, req configRequest) (_ loaded, err error) {
+// It changes nothing; with keep, copies of bundles on disk are used and renewed. A
+// panic is an error: a bad configuration must not end a plugin that serves with a
+// good one.
+func (p *Plugin) load(ctx context.Context, req configRequest, keep bool) (_ loaded, err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = configError([]string{fmt.Sprintf("panic: %v\n%s", r, debug.Stack())})
@@ -70,28 +80,50 @@ func (p *Plugin) load(ctx context.Context, req configRequest) (_ loaded, err err
 	if problems = append(problems, found...); len(problems) > 0 {
 		return loaded{}, &ConfigError{problems}
 	}
-	policy := policyLoader{plugin: p.kind.name, source: built.policy, config: built.policyConfig}
-	revision, err := policy.load(ctx)
+	loader := policyLoader{plugin: p.kind.name, source: built.policy, config: built.policyConfig}
+	policy, err := p.openPolicy(ctx, loader, keep)
 	if err != nil {
 		return loaded{}, configError(messages(err))
 	}
 	policyConfig, err := decisionlog.NewPolicyConfig(built.policyConfig)
 	if err != nil {
+		policy.stop()()
 		return loaded{}, configError(messages(err))
 	}
-	warnings := append(turnedDown(built.policyConfig), built.warnings...)
-	return loaded{built: built, policy: policy, revision: revision, warnings: warnings, decisionLog: built.decisionLog, snapshot: &snapshot{
+	warnings := slices.Concat(turnedDown(built.policyConfig), built.policy.warnings(), built.warnings)
+	return loaded{built: built, policy: policy, warnings: warnings, decisionLog: built.decisionLog, snapshot: &snapshot{
 		plugin:       p.kind.name,
 		trustDomain:  td,
 		collector:    built.collector,
 		cloudTimeout: built.cloudTimeout,
 		agentPath:    built.agentPath,
-		engine:       revision.engine,
 		policyConfig: policyConfig,
 		agents:       p.agents,
 		claims:       p.claims,
 	}}, nil
 }
+
+// openPolicy loads the policy from where it comes.
+func (p *Plugin) openPolicy(ctx context.Context, loader policyLoader, keep bool) (policyFeed, error) {
+	follower := &policyFollower{loader: loader, log: p.log, events: p.policyEvents}
+	switch {
+	case loader.source.Bundles != nil:
+		return openBundles(ctx, follower, keep)
+	case loader.source.Directory != "":
+		return openDirectory(ctx, follower)
+	}
+	revision, err := loader.load(ctx)
+	return fixedPolicy(revision), err
+}
+
+// fixedPolicy is the feed of the baseline, which never changes.
+type fixedPolicy policyRevision
+
+func (f fixedPolicy) follow(func(context.Context, policyRevision) bool) policyRevision {
+	return policyRevision(f)
+}
+
+func (fixedPolicy) stop() (wait func()) { return func() {} }
 
 // turnedDown names the rules that the configuration does not let deny.
 func turnedDown(policyConfig map[string]any) []string {

@@ -1,6 +1,7 @@
 package plugindata_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"reflect"
 	"strings"
@@ -165,4 +166,23 @@ func ExampleParse() {
 	// Output:
 	// line 2: skip_block_devise: unknown key; did you mean "skip_block_device"?
 	// line 4: verify_organization.management_account_id: want a string, not a list
+}
+
+// Value is for parsers that read JSON, and asks for nothing.
+func TestValue(t *testing.T) {
+	o := plugindata.Parse(`text = "x" n = 12 yes = true list = ["a", 1, { deep = "d" }] block "a" { inner { b = 1.5 } } block "c" {}`)
+	got, err := json.Marshal(o.Value())
+	if err != nil {
+		t.Fatal(err)
+	}
+	const want = `{"block":{"a":{"inner":{"b":1.5}},"c":{}},"list":["a",1,{"deep":"d"}],"n":12,"text":"x","yes":true}`
+	if string(got) != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	if found := len(o.Problems()); found != 5 {
+		t.Errorf("%d keys are unknown, want all 5", found)
+	}
+	if got := plugindata.Parse(`{"a": null, "b": [null, false]}`).Value(); !reflect.DeepEqual(got, map[string]any{"b": []any{nil, false}}) {
+		t.Errorf("JSON: got %v", got)
+	}
 }

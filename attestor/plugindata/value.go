@@ -2,11 +2,9 @@ package plugindata
 
 import "encoding/json"
 
-// Value returns all that the object holds, for another parser to judge: as
-// encoding/json would decode it, numbers as json.Number. Every key in it counts as
-// asked for.
+// Value returns all that the object holds, for another parser: as encoding/json
+// would decode it, numbers as json.Number. It counts as asking for nothing.
 func (o *Object) Value() map[string]any {
-	o.open = true
 	members := make(map[string]any, len(o.keys))
 	for _, key := range o.keys {
 		if v := o.members[key]; v.kind != kindNull && v.kind != kindInvalid {

@@ -1,0 +1,73 @@
+package attestor
+
+import (
+	"time"
+
+	"github.com/spire-gatehouse/gatehouse/attestor/plugindata"
+)
+
+// policySource is the block policy: where policy comes from. The zero value is
+// the baseline alone.
+type policySource struct {
+	// Directory is over the baseline, or in its place; empty for none.
+	Directory string
+
+	// Bundles are over the baseline, or in its place; nil for none. There is a
+	// directory or bundles.
+	Bundles *bundleSource
+
+	// WithoutBaseline is only set with a directory or bundles.
+	WithoutBaseline bool
+}
+
+// buildPolicySource reads the block policy.
+func buildPolicySource(o *plugindata.Object) policySource {
+	block, ok := o.Object("policy")
+	if !ok {
+		return policySource{}
+	}
+	return decodePolicySource(block)
+}
+
+// decodePolicySource reads a block that says where a policy comes from.
+func decodePolicySource(block *plugindata.Object) policySource {
+	baseline, set := block.Bool("baseline")
+	source := policySource{
+		Directory:       textOr(block, "directory", ""),
+		Bundles:         decodeBundleSource(block),
+		WithoutBaseline: set && !baseline,
+	}
+	switch {
+	case source.Bundles != nil && source.Directory != "":
+		block.Problem("directory", "excludes bundle blocks: policy comes from a directory or from bundles")
+	case source.Bundles == nil && lacks(block, "directory"):
+		block.Problem("directory", "is missing: name the directory with your policies, or a bundle; for the baseline alone remove the block policy")
+	}
+	return source
+}
+
+// warnings are what is allowed, and worth a second thought.
+func (s policySource) warnings() []string {
+	if s.Bundles == nil {
+		return nil
+	}
+	return s.Bundles.Warnings
+}
+
+const (
+	defaultStartTimeout = 30 * time.Second
+	minStartTimeout     = time.Second
+	maxStartTimeout     = 10 * time.Minute
+)
+
+// startTimeout reads how long Configure waits for the first bundles.
+func startTimeout(block *plugindata.Object) time.Duration {
+	d, ok := block.Duration("start_timeout")
+	if !ok {
+		return defaultStartTimeout
+	}
+	if d < minStartTimeout || d > maxStartTimeout {
+		block.Problem("start_timeout", "must be between %v and %v", minStartTimeout, maxStartTimeout)
+	}
+	return d
+}
