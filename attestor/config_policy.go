@@ -62,12 +62,5 @@ const (
 
 // startTimeout reads how long Configure waits for the first bundles.
 func startTimeout(block *plugindata.Object) time.Duration {
-	d, ok := block.Duration("start_timeout")
-	if !ok {
-		return defaultStartTimeout
-	}
-	if d < minStartTimeout || d > maxStartTimeout {
-		block.Problem("start_timeout", "must be between %v and %v", minStartTimeout, maxStartTimeout)
-	}
-	return d
+	return durationBetween(block, "start_timeout", minStartTimeout, maxStartTimeout, defaultStartTimeout)
 }

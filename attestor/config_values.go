@@ -79,12 +79,18 @@ func enforcement(o *plugindata.Object) map[string]string {
 
 // cloudTimeout reads how long the cloud calls of one attestation may take.
 func cloudTimeout(o *plugindata.Object) time.Duration {
-	d, ok := o.Duration("cloud_timeout")
+	return durationBetween(o, "cloud_timeout", minCloudTimeout, maxCloudTimeout, defaultCloudTimeout)
+}
+
+// durationBetween reads a duration, or returns what is there instead of a missing
+// or bad one.
+func durationBetween(o *plugindata.Object, key string, least, most, otherwise time.Duration) time.Duration {
+	d, ok := o.Duration(key)
 	if !ok {
-		return defaultCloudTimeout
+		return otherwise
 	}
-	if d < minCloudTimeout || d > maxCloudTimeout {
-		o.Problem("cloud_timeout", "must be between %v and %v", minCloudTimeout, maxCloudTimeout)
+	if d < least || d > most {
+		o.Problem(key, "must be between %v and %v", least, most)
 	}
 	return d
 }
