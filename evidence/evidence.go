@@ -11,6 +11,8 @@ package evidence
 import (
 	"context"
 	"errors"
+	"fmt"
+	"time"
 )
 
 // ErrUnavailable marks an error of Verify that says nothing about the payload:
@@ -86,3 +88,17 @@ func Absent() Fact { return Fact{Status: StatusAbsent} }
 
 // Failed is a fact that could not be learned.
 func Failed(err error) Fact { return Fact{Status: StatusError, Err: err} }
+
+// BusyError says that too many ask for the same at the moment: the sender may come
+// again with the same payload, and had better wait a while.
+type BusyError struct {
+	What  string        // is asked for
+	After time.Duration // to wait
+}
+
+func (e *BusyError) Error() string {
+	return fmt.Sprintf("too many wait for %s already: try again in %v", e.What, e.After)
+}
+
+// Is makes it an ErrUnavailable.
+func (e *BusyError) Is(target error) bool { return target == ErrUnavailable }

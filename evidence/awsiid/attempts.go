@@ -8,7 +8,6 @@ import (
 	"strings"
 	"sync"
 
-	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
 	"github.com/aws/smithy-go/middleware"
 )
 
@@ -60,8 +59,7 @@ func noteAttempts(scope Scope) func(*middleware.Stack) error {
 		a, ok := ctx.Value(attemptsKey{}).(*attempts)
 		// An attempt that was cut off says nothing new.
 		if ok && (err == nil || ctx.Err() == nil) {
-			service := strings.ToLower(strings.ReplaceAll(awsmiddleware.GetServiceID(ctx), " ", ""))
-			a.note(fmt.Sprintf("%s:%s in %s", service, awsmiddleware.GetOperationName(ctx), scope), err)
+			a.note(fmt.Sprintf("%s in %s", apiName(ctx), scope), err)
 		}
 		return out, metadata, err
 	}

@@ -15,6 +15,11 @@ import (
 // loadCluster lists the nodes of a cluster: those in the Auto Scaling groups of
 // its managed node groups. A cluster that isn't there has none.
 func (c *Collector) loadCluster(ctx context.Context, key clusterKey) (membership, error) {
+	give, err := c.reading.take(ctx, key.scope)
+	if err != nil {
+		return nil, fmt.Errorf("cluster %s in %s: %d others are being read: %w", key.cluster, key.scope, maxConcurrentClusters, err)
+	}
+	defer give()
 	nodeGroups, err := c.nodeGroups(ctx, key)
 	if err != nil {
 		return nil, failed("eks:ListNodegroups", key.cluster, key.scope, err)

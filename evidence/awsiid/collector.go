@@ -1,12 +1,14 @@
 package awsiid
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
 	"time"
 
 	"github.com/spire-gatehouse/gatehouse/evidence"
+	"github.com/spire-gatehouse/gatehouse/evidence/batch"
 	"github.com/spire-gatehouse/gatehouse/evidence/cache"
 )
 
@@ -34,8 +36,27 @@ type Options struct {
 	// there twice counts once.
 	EKSClusters []string
 
+	// Lifetimes say how long answers are kept. Those that are zero are the
+	// defaults.
+	Lifetimes Lifetimes
+
 	// Now is asked for the time at each verification. Nil means time.Now.
 	Now func() time.Time
+}
+
+// Lifetimes are how old the answers may be that facts come from.
+type Lifetimes struct {
+	InstanceProfile time.Duration // what an instance profile holds
+	EKS             time.Duration // which instances a cluster has
+
+	// Recheck is the least time between two readings of one of these, or of the
+	// list of accounts.
+	Recheck time.Duration
+}
+
+// DefaultLifetimes are what counts where an operator says nothing.
+func DefaultLifetimes() Lifetimes {
+	return Lifetimes{InstanceProfile: profileLifetime, EKS: clusterLifetime, Recheck: recheck}
 }
 
 // A Collector verifies instance identity documents, and gathers facts about their
@@ -46,8 +67,12 @@ type Collector struct {
 	now          func() time.Time
 	options      Options
 
-	profiles *cache.Cache[profileKey, InstanceProfile]
-	clusters *cache.Cache[clusterKey, membership]
+	instances *batch.Batcher[Scope, string, owned]
+	profiles  *cache.Cache[profileKey, InstanceProfile]
+	clusters  *cache.Cache[clusterKey, membership]
+
+	// reading has one turn for each cluster that is being read, by scope.
+	reading *turns
 
 	// accounts has one key, as there is one organization; nil for none.
 	accounts *cache.Cache[struct{}, map[string]Organization]
@@ -73,8 +98,13 @@ func New(options Options) (*Collector, error) {
 	if c.now == nil {
 		c.now = time.Now
 	}
+	c.reading = newTurns(maxConcurrentClusters)
 	c.options.EKSClusters = slices.Compact(slices.Sorted(slices.Values(options.EKSClusters)))
 	if err := c.options.check(); err != nil {
+		return nil, fmt.Errorf("awsiid: %w", err)
+	}
+	var err error
+	if c.instances, err = batch.New(instanceBatches(), c.describeInstances); err != nil {
 		return nil, fmt.Errorf("awsiid: %w", err)
 	}
 	if err := c.makeCaches(); err != nil {
@@ -104,14 +134,21 @@ func (o Options) check() error {
 
 // makeCaches makes one cache for each kind of answer that many nodes share.
 func (c *Collector) makeCaches() error {
-	lasting := func(lifetime, load time.Duration, size int) cache.Options {
-		return cache.Options{Lifetime: lifetime, Recheck: recheck, Stale: lifetime, LoadTimeout: load, Size: size, Now: c.now}
+	defaults, lifetimes := DefaultLifetimes(), c.options.Lifetimes
+	again := cmp.Or(lifetimes.Recheck, defaults.Recheck)
+	lasting := func(name string, lifetime, load time.Duration, size int) cache.Options {
+		return cache.Options{
+			Name: name, Lifetime: lifetime, Recheck: again, Stale: lifetime,
+			LoadTimeout: load, Size: size, Waiting: maxWaiting,
+		}
 	}
 	var err error
-	if c.profiles, err = cache.New(lasting(profileLifetime, profileLoadTimeout, maxProfiles), c.loadProfile); err != nil {
+	c.profiles, err = cache.New(lasting(factInstanceProfile, cmp.Or(lifetimes.InstanceProfile, defaults.InstanceProfile), profileLoadTimeout, maxProfiles), c.loadProfile)
+	if err != nil {
 		return err
 	}
-	if c.clusters, err = cache.New(lasting(clusterLifetime, clusterLoadTimeout, maxMemberships), c.loadCluster); err != nil {
+	c.clusters, err = cache.New(lasting(factEKS, cmp.Or(lifetimes.EKS, defaults.EKS), clusterLoadTimeout, maxMemberships), c.loadCluster)
+	if err != nil {
 		return err
 	}
 	organization := c.options.Organization
@@ -121,7 +158,7 @@ func (c *Collector) makeCaches() error {
 	if err := organization.check(); err != nil {
 		return fmt.Errorf("organization: %w", err)
 	}
-	if c.accounts, err = cache.New(lasting(organization.TTL, accountsLoadTimeout, 1), c.loadAccounts); err != nil {
+	if c.accounts, err = cache.New(lasting(factOrganization, organization.TTL, accountsLoadTimeout, 1), c.loadAccounts); err != nil {
 		return fmt.Errorf("organization: %w", err)
 	}
 	return nil

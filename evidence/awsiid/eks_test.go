@@ -157,40 +157,44 @@ func TestEKSCalls(t *testing.T) {
 
 // Three accounts, two regions, clusters of one name: none is taken for another.
 func TestEKSKeepsScopesApart(t *testing.T) {
-	c := clusters{"shared": {"workers": {"asg": nil}}}.cloud()
-	c.scalingGroup = func(s awsiid.Scope, _ *autoscaling.DescribeAutoScalingGroupsInput) (*autoscaling.DescribeAutoScalingGroupsOutput, error) {
-		var instances []astypes.Instance
-		if s.AccountID == "222222222222" && s.Region == "eu-south-1" {
-			instances = []astypes.Instance{{InstanceId: new(testInstance)}}
+	synctest.Test(t, func(t *testing.T) {
+		c := clusters{"shared": {"workers": {"asg": nil}}}.cloud()
+		c.scalingGroup = func(s awsiid.Scope, _ *autoscaling.DescribeAutoScalingGroupsInput) (*autoscaling.DescribeAutoScalingGroupsOutput, error) {
+			var instances []astypes.Instance
+			if s.AccountID == "222222222222" && s.Region == "eu-south-1" {
+				instances = []astypes.Instance{{InstanceId: new(testInstance)}}
+			}
+			return &autoscaling.DescribeAutoScalingGroupsOutput{AutoScalingGroups: []astypes.AutoScalingGroup{{AutoScalingGroupName: new("asg"), Instances: instances}}}, nil
 		}
-		return &autoscaling.DescribeAutoScalingGroupsOutput{AutoScalingGroups: []astypes.AutoScalingGroup{{AutoScalingGroupName: new("asg"), Instances: instances}}}, nil
-	}
-	nodes := newFleet(t, awsiid.Options{Clients: c, EKSClusters: []string{"shared"}, AssumeRole: "reader"})
-	for range 2 {
-		for _, account := range []string{"111111111111", "222222222222", "333333333333"} {
-			for _, region := range []string{"us-east-1", "eu-south-1"} {
-				want := inCluster()
-				if account == "222222222222" && region == "eu-south-1" {
-					want = inCluster(awsiid.EKSCluster{Name: "shared", NodeGroup: "workers", AutoScalingGroup: "asg"})
+		nodes := newFleet(t, awsiid.Options{Clients: c, EKSClusters: []string{"shared"}, AssumeRole: "reader"})
+		for range 2 {
+			for _, account := range []string{"111111111111", "222222222222", "333333333333"} {
+				for _, region := range []string{"us-east-1", "eu-south-1"} {
+					want := inCluster()
+					if account == "222222222222" && region == "eu-south-1" {
+						want = inCluster(awsiid.EKSCluster{Name: "shared", NodeGroup: "workers", AutoScalingGroup: "asg"})
+					}
+					same(t, gather(t, nodes.node(region, func(d *authority.Document) { d.AccountID = account }), "eks"), want)
 				}
-				same(t, gather(t, nodes.node(region, func(d *authority.Document) { d.AccountID = account }), "eks"), want)
 			}
 		}
-	}
-	if got := len(c.asked()); got != 6*3 {
-		t.Errorf("%d calls, want 3 for each account and region", got)
-	}
+		if got := len(c.asked()); got != 6*3 {
+			t.Errorf("%d calls, want 3 for each account and region", got)
+		}
+	})
 }
 
 // Without a role it is the server's own account that answers: documents of foreign
 // accounts, however many, cost no call more than one.
 func TestEKSOfForeignAccountsWithoutRole(t *testing.T) {
-	c := twoClusters().cloud()
-	nodes := newFleet(t, awsiid.Options{Clients: c, EKSClusters: []string{"green"}})
-	for i := range 20 {
-		same(t, gather(t, nodes.of(fmt.Sprintf("9%011d", i)), "eks"), inCluster())
-	}
-	calls(t, c, "aws//us-east-1/ DescribeAutoScalingGroups asg-3", "aws//us-east-1/ DescribeNodegroup green workers", "aws//us-east-1/ ListNodegroups green")
+	synctest.Test(t, func(t *testing.T) {
+		c := twoClusters().cloud()
+		nodes := newFleet(t, awsiid.Options{Clients: c, EKSClusters: []string{"green"}})
+		for i := range 20 {
+			same(t, gather(t, nodes.of(fmt.Sprintf("9%011d", i)), "eks"), inCluster())
+		}
+		calls(t, c, "aws//us-east-1/ DescribeAutoScalingGroups asg-3", "aws//us-east-1/ DescribeNodegroup green workers", "aws//us-east-1/ ListNodegroups green")
+	})
 }
 
 func TestEKSFailures(t *testing.T) {

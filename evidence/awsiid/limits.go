@@ -1,6 +1,10 @@
 package awsiid
 
-import "time"
+import (
+	"time"
+
+	"github.com/spire-gatehouse/gatehouse/evidence/batch"
+)
 
 // Bounds on what comes from outside. A genuine document has about 500 bytes, its
 // PKCS#7 envelope about 1,100, and a payload about 2,500.
@@ -60,6 +64,17 @@ const (
 // groupsPerCall is how many Auto Scaling groups one call may name.
 const groupsPerCall = 50
 
+// instanceBatches are how instances are described together, for each account and
+// region. EC2 lets through 100 calls at once and then 20 a second, or half of that:
+// https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-throttling.html
+// A hundred instances are some 800 KB of answer.
+func instanceBatches() batch.Options {
+	return batch.Options{
+		Name: factInstance, Size: 100, Concurrency: 4, Pace: 500 * time.Millisecond, Patience: 2 * time.Second,
+		Waiting: 5_000, Timeout: 2 * time.Minute,
+	}
+}
+
 // Bounds on calls. Lists are loaded for all who wait for them, and so may take
 // longer than one attestation.
 const (
@@ -68,14 +83,25 @@ const (
 	clusterLoadTimeout  = time.Minute
 	accountsLoadTimeout = 5 * time.Minute
 
-	// maxConcurrentClusters are loaded for one fact at a time, each with as many
-	// as maxConcurrentCalls.
+	// maxConcurrentClusters of an account and region are read at a time, each with
+	// as many as maxConcurrentCalls.
 	maxConcurrentClusters = 4
 	maxConcurrentCalls    = 4
+
+	// maxAttempts is how often a call is tried. One that is throttled is tried more
+	// often: its context ends that first, so that a fleet waits for its turn and is
+	// not sent away.
+	maxAttempts          = 3
+	maxThrottledAttempts = 100
+	maxBackoff           = 5 * time.Second
+
+	// maxWaiting is how many may wait for the next reading of one list.
+	maxWaiting = 1024
 )
 
 // Lifetimes of cached answers. None is used any longer, even if AWS is down. That
-// something isn't there is said only by an answer no older than recheck.
+// something isn't there is said only by an answer no older than the question, for
+// which it may have to wait for as long as recheck.
 const (
 	profileLifetime = time.Minute
 	clusterLifetime = 30 * time.Second

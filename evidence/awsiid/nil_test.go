@@ -85,7 +85,7 @@ func filled() *answers {
 	a.Instances.Reservations[0].OwnerId = new(member)
 	a.Profile.InstanceProfile.Arn = new(profileARN)
 	a.Accounts.Accounts[0].Id = new(member)
-	a.Accounts.NextToken, a.NodeGroups.NextToken, a.ScalingGroup.NextToken = nil, nil, nil
+	a.Instances.NextToken, a.Accounts.NextToken, a.NodeGroups.NextToken, a.ScalingGroup.NextToken = nil, nil, nil, nil
 	a.ScalingGroup.AutoScalingGroups[0].Instances[0].InstanceId = new(testInstance)
 	return a
 }

@@ -61,21 +61,22 @@ var errNoOrganization = errors.New("a policy asks for it, and no organization is
 
 // organization gathers the fact "organization": what the organization says about
 // the node's account, absent if it isn't a member. One that a cached list doesn't
-// have is looked for in a list that is almost new, which foreign accounts, however
-// many, can make the collector fetch only once in a while.
+// have is looked for in the next, which foreign accounts, however many, can make
+// the collector fetch only once in a while.
 func (g *gathering) organization(ctx context.Context) (any, error) {
 	c := g.collector
 	if c.accounts == nil {
 		return nil, errNoOrganization
 	}
-	for _, ask := range []func(context.Context, struct{}) (map[string]Organization, error){c.accounts.Get, c.accounts.Recheck} {
-		accounts, err := ask(ctx, struct{}{})
-		if err != nil {
-			return nil, err
-		}
-		if account, ok := accounts[g.claims.AccountID]; ok {
-			return account, nil
-		}
+	accounts, err := c.accounts.Ask(ctx, struct{}{}, func(accounts map[string]Organization) bool {
+		_, ok := accounts[g.claims.AccountID]
+		return ok
+	})
+	if err != nil {
+		return nil, err
+	}
+	if account, ok := accounts[g.claims.AccountID]; ok {
+		return account, nil
 	}
 	return nil, errAbsent
 }

@@ -28,7 +28,7 @@ func (s *SDKClients) configOf(scope Scope) aws.Config {
 	if scope.Role != "" {
 		config.Credentials = s.assume(scope)
 	}
-	config.APIOptions = append(slices.Clip(config.APIOptions), noteAttempts(scope))
+	config.APIOptions = append(slices.Clip(config.APIOptions), noteAttempts(scope), reportCalls)
 	return config
 }
 
@@ -42,7 +42,7 @@ func (s *SDKClients) assume(scope Scope) aws.CredentialsProvider {
 	}
 	config := s.config.Copy()
 	config.Region = key.region
-	config.APIOptions = append(slices.Clip(config.APIOptions), noteAttempts(scope))
+	config.APIOptions = append(slices.Clip(config.APIOptions), noteAttempts(scope), reportCalls)
 	provider := stscreds.NewAssumeRoleProvider(sts.NewFromConfig(config), key.arn, func(o *stscreds.AssumeRoleOptions) {
 		o.RoleSessionName = sessionName
 	})

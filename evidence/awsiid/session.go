@@ -47,7 +47,7 @@ var _ Clients = (*SDKClients)(nil)
 // NewSDKClients reads the SDK's configuration. It makes no calls.
 func NewSDKClients(ctx context.Context, keys Credentials) (*SDKClients, error) {
 	options := []func(*config.LoadOptions) error{
-		config.WithRetryMode(aws.RetryModeAdaptive),
+		config.WithRetryer(newRetryer),
 		config.WithHTTPClient(awshttp.NewBuildableClient().WithTimeout(attemptTimeout)),
 	}
 	switch {

@@ -9,7 +9,9 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
+	"github.com/spire-gatehouse/gatehouse/evidence"
 	"github.com/spire-gatehouse/gatehouse/internal/strictjson"
 )
 
@@ -48,7 +50,7 @@ func discoveryPath(version string) string {
 func (a authority) keySet(ctx context.Context, version string) (keySet, error) {
 	documentURL := *a.cloud.authority
 	documentURL.Path = discoveryPath(version)
-	body, err := a.get(ctx, &documentURL)
+	body, err := a.get(ctx, "entra:openid-configuration", &documentURL)
 	if err != nil {
 		return keySet{}, err
 	}
@@ -64,7 +66,7 @@ func (a authority) keySet(ctx context.Context, version string) (keySet, error) {
 	if err != nil {
 		return keySet{}, fmt.Errorf("%s: jwks_uri %.256q: %w", &documentURL, document.JWKSURI, err)
 	}
-	if body, err = a.get(ctx, keysURL); err != nil {
+	if body, err = a.get(ctx, "entra:keys", keysURL); err != nil {
 		return keySet{}, err
 	}
 	set, err := parseKeySet(body)
@@ -100,8 +102,12 @@ func (a authority) keysURL(text string) (*url.URL, error) {
 	return u, nil
 }
 
-// get reads a bounded body.
-func (a authority) get(ctx context.Context, u *url.URL) ([]byte, error) {
+// get reads a bounded body, and reports that by the name of the call.
+func (a authority) get(ctx context.Context, name string, u *url.URL) (_ []byte, err error) {
+	began := time.Now()
+	defer func() {
+		evidence.ObserverOf(ctx).Called(evidence.Call{API: name, Elapsed: time.Since(began), Err: err})
+	}()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
 	if err != nil {
 		return nil, err

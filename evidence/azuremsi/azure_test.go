@@ -3,8 +3,10 @@ package azuremsi_test
 import (
 	"context"
 	"errors"
+	"maps"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -33,6 +35,7 @@ type azure struct {
 	interfaces map[string]armnetwork.Interface
 	graph      func(armresourcegraph.QueryRequest) (any, error)
 	status     int // of every answer, if not 0
+	noLists    bool
 	calls      []string
 	took       time.Duration
 
@@ -55,6 +58,18 @@ func newAzure() *azure {
 				vm, ok := look(a, a.vms, ctx)
 				return respond(a, armcompute.VirtualMachinesClientGetResponse{VirtualMachine: vm}, ok)
 			},
+			NewListPager: func(group string, _ *armcompute.VirtualMachinesClientListOptions) (resp azfake.PagerResponder[armcompute.VirtualMachinesClientListResponse]) {
+				a.addPages(group, keysOf(a, a.vms), func(ids []string) {
+					var page armcompute.VirtualMachinesClientListResponse
+					for _, id := range ids {
+						vm := a.vms[id]
+						vm.ID = ptr(strings.Replace(value(vm.ID), "/Web-RG/", "/WEB-RG/", 1)) // as Azure does
+						page.Value = append(page.Value, &vm)
+					}
+					resp.AddPage(http.StatusOK, page, nil)
+				}, func() { resp.AddResponseError(http.StatusForbidden, "AuthorizationFailed") })
+				return resp
+			},
 		}),
 		"VirtualMachineScaleSetVMsClient": computefake.NewVirtualMachineScaleSetVMsServerTransport(&computefake.VirtualMachineScaleSetVMsServer{
 			Get: func(ctx context.Context, group, set, id string, _ *armcompute.VirtualMachineScaleSetVMsClientGetOptions) (azfake.Responder[armcompute.VirtualMachineScaleSetVMsClientGetResponse], azfake.ErrorResponder) {
@@ -66,6 +81,17 @@ func newAzure() *azure {
 			Get: func(ctx context.Context, group, name string, _ *armnetwork.InterfacesClientGetOptions) (azfake.Responder[armnetwork.InterfacesClientGetResponse], azfake.ErrorResponder) {
 				nic, ok := look(a, a.interfaces, ctx)
 				return respond(a, armnetwork.InterfacesClientGetResponse{Interface: nic}, ok)
+			},
+			NewListPager: func(group string, _ *armnetwork.InterfacesClientListOptions) (resp azfake.PagerResponder[armnetwork.InterfacesClientListResponse]) {
+				a.addPages(group, keysOf(a, a.interfaces), func(ids []string) {
+					var page armnetwork.InterfacesClientListResponse
+					for _, id := range ids {
+						nic := a.interfaces[id]
+						page.Value = append(page.Value, &nic)
+					}
+					resp.AddPage(http.StatusOK, page, nil)
+				}, func() { resp.AddResponseError(http.StatusForbidden, "AuthorizationFailed") })
+				return resp
 			},
 			GetVirtualMachineScaleSetNetworkInterface: func(ctx context.Context, group, set, id, name string, _ *armnetwork.InterfacesClientGetVirtualMachineScaleSetNetworkInterfaceOptions) (azfake.Responder[armnetwork.InterfacesClientGetVirtualMachineScaleSetNetworkInterfaceResponse], azfake.ErrorResponder) {
 				nic, ok := look(a, a.interfaces, ctx)
@@ -232,4 +258,33 @@ func minimal() armcompute.VirtualMachine {
 
 func withScaleSet(vm *armcompute.VirtualMachine) {
 	vm.Properties.VirtualMachineScaleSet = &armcompute.SubResource{ID: ptr(scaleSetID)}
+}
+
+// keysOf are the IDs of resources, sorted.
+func keysOf[T any](a *azure, in map[string]T) []string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return slices.Sorted(maps.Keys(in))
+}
+
+// addPages makes pages of 500 of what is in a group.
+func (a *azure) addPages(group string, ids []string, add func(ids []string), refuse func()) {
+	if a.noLists {
+		refuse()
+		return
+	}
+	ids = slices.DeleteFunc(ids, func(id string) bool { return !strings.Contains(id, "/resourcegroups/"+strings.ToLower(group)+"/") })
+	if len(ids) == 0 {
+		add(nil)
+	}
+	for page := range slices.Chunk(ids, 500) {
+		add(page)
+	}
+}
+
+func value(p *string) string {
+	if p == nil {
+		return ""
+	}
+	return *p
 }

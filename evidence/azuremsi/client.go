@@ -2,7 +2,6 @@ package azuremsi
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"net/http"
 
@@ -10,7 +9,6 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/compute/armcompute/v8"
 	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/network/armnetwork/v9"
-	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/resourcegraph/armresourcegraph"
 )
 
 // resourceManager reads resources with Azure's SDK, which keeps to Retry-After
@@ -19,16 +17,11 @@ import (
 // The SDK's clients are made for each call: all that is worth keeping is in the
 // credential (tokens) and in the transport (connections).
 type resourceManager struct {
-	credentials *credentials
-	options     *arm.ClientOptions
+	credentials  *credentials
+	options      *arm.ClientOptions
+	quotas       *quotas
+	withoutGraph bool // don't read resources from Resource Graph
 }
-
-var (
-	_ asker           = resourceManager{}
-	_ machineReader   = resourceManager{}
-	_ interfaceReader = resourceManager{}
-	_ machineFinder   = resourceManager{}
-)
 
 func newResourceManager(o Options, credentials *credentials) resourceManager {
 	options := o.Cloud.armOptions()
@@ -38,16 +31,17 @@ func newResourceManager(o Options, credentials *credentials) resourceManager {
 	}
 	options.Transport = bounded{next}
 	options.Retry.MaxRetries = maxRetries
-	return resourceManager{credentials: credentials, options: options}
+	reporting(&options.ClientOptions)
+	return resourceManager{credentials: credentials, options: options, quotas: newQuotas(), withoutGraph: o.WithoutResourceGraph}
 }
 
-// mayAsk implements asker.
+// mayAsk says whether it may ask for a tenant's resources: errNoCredential if not.
 func (m resourceManager) mayAsk(ctx context.Context, tenant string) error {
 	_, err := m.credentials.of(ctx, tenant)
 	return err
 }
 
-// readMachine implements machineReader.
+// readMachine reads a virtual machine, or an instance of a scale set.
 func (m resourceManager) readMachine(ctx context.Context, r resource) (machine, error) {
 	credential, err := m.credentials.of(ctx, r.tenant)
 	if err != nil {
@@ -78,7 +72,7 @@ func (m resourceManager) readMachine(ctx context.Context, r resource) (machine, 
 	return read, explain("answer for", r.id, err)
 }
 
-// readInterface implements interfaceReader. The subscription is the interface's.
+// readInterface reads a network interface. The subscription is the interface's.
 func (m resourceManager) readInterface(ctx context.Context, r resource) (NetworkInterface, error) {
 	credential, err := m.credentials.of(ctx, r.tenant)
 	if err != nil {
@@ -103,64 +97,6 @@ func (m resourceManager) readInterface(ctx context.Context, r resource) (Network
 	}
 	read, err := interfaceOf(r.id, answer)
 	return read, explain("answer for", r.id, err)
-}
-
-// findMachines implements machineFinder with a query to Resource Graph.
-func (m resourceManager) findMachines(ctx context.Context, p principal) ([]ResourceID, error) {
-	// Nothing but a GUID gets into the query, which has no parameters.
-	objectID, err := parseGUID(p.objectID)
-	if err != nil {
-		return nil, fmt.Errorf("principal %w", err)
-	}
-	credential, err := m.credentials.of(ctx, p.tenant)
-	if err != nil {
-		return nil, err
-	}
-	client, err := armresourcegraph.NewClient(credential, m.options)
-	if err != nil {
-		return nil, err
-	}
-	query := "resources | where type =~ 'microsoft.compute/virtualmachines'" +
-		" | where identity.principalId =~ '" + objectID + "' | project id"
-	format, top := armresourcegraph.ResultFormatObjectArray, int32(2) // two are as wrong as many
-	request := armresourcegraph.QueryRequest{
-		Query:   &query,
-		Options: &armresourcegraph.QueryRequestOptions{ResultFormat: &format, Top: &top},
-	}
-	if subscription := m.credentials.subscription(p.tenant); subscription != "" {
-		request.Subscriptions = []*string{&subscription}
-	}
-	answer, err := client.Resources(ctx, request, nil)
-	if err != nil {
-		return nil, fmt.Errorf("find machine of principal %s: %w", objectID, short(err))
-	}
-	ids, err := idsOf(answer.Data)
-	if err != nil {
-		return nil, fmt.Errorf("find machine of principal %s: %w", objectID, err)
-	}
-	return ids, nil
-}
-
-// idsOf reads rows of {"id": …}.
-func idsOf(data any) ([]ResourceID, error) {
-	rows, ok := data.([]any)
-	if !ok {
-		return nil, fmt.Errorf("answered %T, not rows", data)
-	}
-	var ids []ResourceID
-	for _, row := range rows {
-		columns, _ := row.(map[string]any)
-		text, _ := columns["id"].(string)
-		id, err := parseResourceID(text)
-		if err != nil {
-			return nil, err
-		}
-		if !id.isVirtualMachine() {
-			return nil, fmt.Errorf("answered %s, not a virtual machine", id.ID)
-		}
-		ids = append(ids, id)
-	}
-	return ids, nil
 }
 
 // bounded cuts bodies that are larger than any honest answer. The SDK then fails

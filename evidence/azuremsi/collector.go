@@ -1,6 +1,7 @@
 package azuremsi
 
 import (
+	"cmp"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -38,11 +39,48 @@ type Options struct {
 	// Tenants. By default it is azidentity's DefaultAzureCredential.
 	DefaultCredential func(tenantID string) (azcore.TokenCredential, error)
 
+	// WithoutResourceGraph reads machines and interfaces from Resource Manager
+	// alone, whose answers are newer, in lists where they are many. (Machines that
+	// tokens don't name are still found by Resource Graph.)
+	WithoutResourceGraph bool
+
+	// Lifetimes say how long answers are kept. Those that are zero are the
+	// defaults.
+	Lifetimes Lifetimes
+
 	// Log takes the few messages that are not about one attestation.
 	Log func(message string)
 
 	// Now is the clock that tokens are judged by; nil means time.Now.
 	Now func() time.Time
+}
+
+// Lifetimes are how old the answers may be that keys and facts come from.
+type Lifetimes struct {
+	// Keys is how old a key set may be, KeysStale the same while the authority
+	// fails, and KeysRecheck the least time between two readings of one.
+	Keys, KeysStale, KeysRecheck time.Duration
+
+	// Resource is how old a machine, an interface or a search for a machine may
+	// be, and Recheck the least time between two readings of one.
+	Resource, Recheck time.Duration
+}
+
+// DefaultLifetimes are what counts where an operator says nothing.
+func DefaultLifetimes() Lifetimes {
+	return Lifetimes{
+		Keys: keySetLifetime, KeysStale: keySetStale, KeysRecheck: keySetRecheck,
+		Resource: factLifetime, Recheck: factRecheck,
+	}
+}
+
+// withDefaults fills in what is zero.
+func (l Lifetimes) withDefaults() Lifetimes {
+	d := DefaultLifetimes()
+	return Lifetimes{
+		Keys: cmp.Or(l.Keys, d.Keys), KeysStale: cmp.Or(l.KeysStale, d.KeysStale), KeysRecheck: cmp.Or(l.KeysRecheck, d.KeysRecheck),
+		Resource: cmp.Or(l.Resource, d.Resource), Recheck: cmp.Or(l.Recheck, d.Recheck),
+	}
 }
 
 // Collector verifies tokens of one cloud.
@@ -69,6 +107,7 @@ func New(o Options) (*Collector, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	o.Lifetimes = o.Lifetimes.withDefaults()
 	if len(o.Algorithms) == 0 {
 		o.Algorithms = []string{"RS256"}
 	}
@@ -77,7 +116,7 @@ func New(o Options) (*Collector, error) {
 			return nil, fmt.Errorf("azuremsi: algorithm %q is not supported", alg)
 		}
 	}
-	keys, err := newKeySets(o.Cloud, o.HTTPClient)
+	keys, err := newKeySets(o.Cloud, o.HTTPClient, o.Lifetimes)
 	if err != nil {
 		return nil, fmt.Errorf("azuremsi: %w", err)
 	}
@@ -85,8 +124,7 @@ func New(o Options) (*Collector, error) {
 	if err != nil {
 		return nil, fmt.Errorf("azuremsi: %w", err)
 	}
-	source := newResourceManager(o, credentials)
-	facts, err := newFacts(source, source, source, source)
+	facts, err := newFacts(newResourceManager(o, credentials), o.Lifetimes)
 	if err != nil {
 		return nil, fmt.Errorf("azuremsi: %w", err)
 	}

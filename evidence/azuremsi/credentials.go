@@ -78,6 +78,7 @@ func newCredentials(o Options, transport policy.Transporter) (*credentials, erro
 		client: azcore.ClientOptions{Cloud: o.Cloud.sdk, Transport: transport},
 		made:   map[string]*madeCredential{},
 	}
+	reporting(&c.client)
 	var problems []error
 	for _, name := range slices.Sorted(maps.Keys(o.Tenants)) {
 		id, err := parseGUID(name)
@@ -98,7 +99,7 @@ func newCredentials(o Options, transport policy.Transporter) (*credentials, erro
 	}
 	var err error
 	c.usable, err = cache.New(cache.Options{
-		Lifetime: credentialLifetime, Recheck: credentialRecheck, Stale: credentialLifetime,
+		Name: "credential", Waiting: maxWaiting, Lifetime: credentialLifetime, Recheck: credentialRecheck, Stale: credentialLifetime,
 		LoadTimeout: credentialTimeout, Size: maxTenants,
 	}, c.load)
 	return c, err

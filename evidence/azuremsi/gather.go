@@ -5,49 +5,79 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/spire-gatehouse/gatehouse/evidence"
+	"github.com/spire-gatehouse/gatehouse/evidence/batch"
 	"github.com/spire-gatehouse/gatehouse/evidence/cache"
 )
 
 // facts gathers facts through caches, which are keyed by all that an answer
-// depends on: the tenant (and so the credential) and the resource.
+// depends on: the tenant (and so the credential) and the resource. What the caches
+// lack is asked for together with what others ask for at the same time.
 type facts struct {
 	asker      asker
-	machines   *cache.Cache[resource, found[machine]]
-	interfaces *cache.Cache[resource, found[NetworkInterface]]
+	machines   *kind[machine]
+	interfaces *kind[NetworkInterface]
 	searches   *cache.Cache[principal, []ResourceID]
 }
 
-// found is an answer of Resource Manager, which may be that there is nothing. It
-// is an answer like others to the caches, but see ask.
-type found[T any] struct {
-	value   T
-	missing error // errNotFound, wrapped
+// principal is an identity of a tenant, by its object ID.
+type principal struct{ tenant, objectID string }
+
+// asker says whether it may ask for a tenant's resources: errNoCredential if not.
+type asker interface {
+	mayAsk(ctx context.Context, tenant string) error
 }
 
-func newFacts(asker asker, machines machineReader, interfaces interfaceReader, finder machineFinder) (*facts, error) {
-	options := cache.Options{
-		Lifetime: factLifetime, Recheck: factRecheck, Stale: factLifetime,
-		LoadTimeout: factTimeout, Size: factCacheSize,
-	}
-	f := &facts{asker: asker}
-	var errs [3]error
-	f.machines, errs[0] = cache.New(options, remember(machines.readMachine))
-	f.interfaces, errs[1] = cache.New(options, remember(interfaces.readInterface))
-	f.searches, errs[2] = cache.New(options, finder.findMachines)
-	return f, errors.Join(errs[:]...)
+// kind is resources of one kind.
+type kind[T any] struct {
+	cache *cache.Cache[resource, found[T]]
+
+	// exact are answers of Resource Manager's for one resource each: for those
+	// that are about to be denied for what another source said.
+	exact *cache.Cache[resource, found[T]]
 }
 
-// remember makes an answer of errNotFound.
-func remember[T any](read func(context.Context, resource) (T, error)) cache.Load[resource, found[T]] {
-	return func(ctx context.Context, r resource) (found[T], error) {
-		value, err := read(ctx, r)
-		if errors.Is(err, errNotFound) {
-			return found[T]{missing: err}, nil
+func newKind[T any](options cache.Options, r *reader[T]) (*kind[T], error) {
+	k := &kind[T]{}
+	var errs [2]error
+	k.cache, errs[0] = cache.New(options, r.read)
+	options.Name += "_exact"
+	k.exact, errs[1] = cache.New(options, r.readDirectly)
+	return k, errors.Join(errs[:]...)
+}
+
+func newFacts(m resourceManager, lifetimes Lifetimes) (*facts, error) {
+	options := func(name string) cache.Options {
+		return cache.Options{
+			Name: name, Lifetime: lifetimes.Resource, Recheck: lifetimes.Recheck, Stale: lifetimes.Resource,
+			LoadTimeout: factTimeout, Size: factCacheSize, Waiting: maxWaiting,
 		}
-		return found[T]{value: value}, err
 	}
+	f := &facts{asker: m}
+	var errs [6]error
+	machines, err := newReader(factVirtualMachine, m.readMachine, m.graphMachines(), m.listMachines, respelt)
+	errs[0] = err
+	interfaces, err := newReader("network_interface", m.readInterface, m.graphInterfaces(), m.listInterfaces, respeltInterface)
+	errs[1] = err
+	searches, err := batch.New(batchOptions("principal"), m.findMachines)
+	errs[2] = err
+	f.machines, errs[3] = newKind(options(factVirtualMachine), machines)
+	f.interfaces, errs[4] = newKind(options("network_interface"), interfaces)
+	f.searches, errs[5] = cache.New(options("principal"), func(ctx context.Context, p principal) ([]ResourceID, error) {
+		// Nothing but a GUID gets into the query, which has no parameters.
+		objectID, err := parseGUID(p.objectID)
+		if err != nil {
+			return nil, fmt.Errorf("principal %w", err)
+		}
+		ids, err := searches.Get(ctx, batchGroup{p.tenant, m.credentials.subscription(p.tenant)}, objectID)
+		if err != nil {
+			return nil, fmt.Errorf("find machine of principal %s: %w", objectID, err)
+		}
+		return ids, nil
+	})
+	return f, errors.Join(errs[:]...)
 }
 
 // gather runs in the caller's time; the reads behind the caches go on if that
@@ -114,7 +144,7 @@ func (f *facts) machine(ctx context.Context, e *Evidence) (machine, error) {
 		id = &found
 	}
 	holder := func(m machine) bool { return m.holds(e.named, objectID) }
-	m, err := ask(ctx, f.machines, resource{tenant: e.claims.TenantID, id: *id}, holder)
+	m, err := f.machines.ask(ctx, resource{tenant: e.claims.TenantID, id: *id}, holder)
 	if err != nil {
 		return machine{}, err
 	}
@@ -145,10 +175,7 @@ func (n named) readable() (*ResourceID, error) {
 
 // search finds the one machine of a principal.
 func (f *facts) search(ctx context.Context, p principal) (ResourceID, error) {
-	ids, err := f.searches.Get(ctx, p)
-	if err == nil && len(ids) != 1 {
-		ids, err = f.searches.Recheck(ctx, p)
-	}
+	ids, err := f.searches.Ask(ctx, p, func(ids []ResourceID) bool { return len(ids) == 1 })
 	switch {
 	case err != nil:
 		return ResourceID{}, err
@@ -170,7 +197,7 @@ func (f *facts) network(ctx context.Context, tenant string, m machine) (Network,
 		all.Go(func() {
 			turns <- struct{}{}
 			defer func() { <-turns }()
-			read[i], errs[i] = ask(ctx, f.interfaces, resource{tenant: tenant, id: attached.id}, nil)
+			read[i], errs[i] = f.interfaces.ask(ctx, resource{tenant: tenant, id: attached.id}, nil)
 			read[i].Primary = attached.primary
 		})
 	}
@@ -183,11 +210,18 @@ func (f *facts) network(ctx context.Context, tenant string, m machine) (Network,
 }
 
 // ask returns a cached answer, but asks again before one does harm: that there is
-// nothing, or one that good is not content with.
-func ask[T any](ctx context.Context, c *cache.Cache[resource, found[T]], r resource, good func(T) bool) (T, error) {
-	answer, err := c.Get(ctx, r)
-	if err == nil && (answer.missing != nil || good != nil && !good(answer.value)) {
-		answer, err = c.Recheck(ctx, r)
+// nothing, or one that good is not content with. Such an answer is Resource
+// Manager's own, and no older than the question.
+func (k *kind[T]) ask(ctx context.Context, r resource, good func(T) bool) (T, error) {
+	content := func(f found[T]) bool { return f.missing == nil && (good == nil || good(f.value)) }
+	came := time.Now()
+	answer, err := k.cache.Get(ctx, r)
+	switch {
+	case err != nil || content(answer):
+	case answer.direct:
+		answer, err = k.cache.Since(ctx, r, came)
+	default:
+		answer, err = k.exact.Ask(ctx, r, content)
 	}
 	if err == nil {
 		err = answer.missing

@@ -97,7 +97,7 @@ func TestGatherCaches(t *testing.T) {
 		if got := search(); got.Status != evidence.StatusAbsent {
 			t.Errorf("got %+v", got)
 		}
-		rows = []any{map[string]any{"id": vmID}} // Resource Graph lags behind
+		rows = []any{map[string]any{"id": vmID, "principalId": principalID}} // Resource Graph lags behind
 		time.Sleep(4 * time.Second)
 		if got := search(); got.Status != evidence.StatusKnown {
 			t.Errorf("got %+v", got)

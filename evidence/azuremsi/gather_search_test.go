@@ -14,7 +14,7 @@ import (
 
 // TestGatherSearches: tokens for an audience of one's own name no machine.
 func TestGatherSearches(t *testing.T) {
-	row := func(id string) any { return map[string]any{"id": id} }
+	row := func(id string) any { return map[string]any{"id": id, "principalId": strings.ToUpper(principalID)} }
 	anonymous := entra.Machine{Tenant: tenantID, Principal: principalID, Audience: "api://gatehouse"}
 	for name, test := range map[string]struct {
 		rows   any
@@ -29,6 +29,7 @@ func TestGatherSearches(t *testing.T) {
 		"no rows":            {nil, nil, "find machine of principal " + principalID + ": answered <nil>, not rows", evidence.StatusError},
 		"a table":            {map[string]any{"columns": []any{}}, nil, "find machine of principal " + principalID + ": answered map[string]interface {}, not rows", evidence.StatusError},
 		"rows of nothing":    {[]any{nil}, nil, `find machine of principal ` + principalID + `: resource ID "": not of the form`, evidence.StatusError},
+		"another's machine":  {[]any{map[string]any{"id": vmID, "principalId": otherTenant}}, nil, "find machine of principal " + principalID + ": answered the machine of \"" + otherTenant + "\", who was not asked for", evidence.StatusError},
 		"ID is a number":     {[]any{map[string]any{"id": 7}}, nil, `find machine of principal ` + principalID + `: resource ID "": not of the form`, evidence.StatusError},
 		"its own mistake":    {nil, errors.New("out of order"), "find machine of principal " + principalID + ": out of order", evidence.StatusError},
 		"one without rights": {[]any{row(vmID + "0")}, nil, "read " + strings.ToLower(vmID) + "0: not found (ResourceNotFound)", evidence.StatusAbsent},
@@ -47,7 +48,7 @@ func TestGatherSearches(t *testing.T) {
 			if got.Status != test.status || test.want != "" && !strings.HasPrefix(got.Err.Error(), test.want) {
 				t.Errorf("\n got %+v\nwant %s", got, test.want)
 			}
-			wantQuery := "resources | where type =~ 'microsoft.compute/virtualmachines' | where identity.principalId =~ '" + principalID + "' | project id"
+			wantQuery := "resources | where type =~ 'microsoft.compute/virtualmachines' | where identity.principalId in~ ('" + principalID + "') | project id, principalId = tostring(identity.principalId)"
 			if len(queries) == 0 || *queries[0].Query != wantQuery || len(queries[0].Subscriptions) != 1 || *queries[0].Subscriptions[0] != subscription {
 				t.Errorf("queries %s", toJSON(t, queries))
 			}

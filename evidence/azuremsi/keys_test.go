@@ -99,7 +99,7 @@ func TestKeyRotation(t *testing.T) {
 		var all sync.WaitGroup
 		var mu sync.Mutex
 		outcomes := map[string]int{}
-		for range 300 {
+		for range 1200 {
 			all.Go(func() {
 				_, got := verify(t, c, token)
 				mu.Lock()
@@ -108,7 +108,7 @@ func TestKeyRotation(t *testing.T) {
 			})
 		}
 		all.Wait()
-		if outcomes[unknownKey("other")] != 256 || outcomes["keys: unavailable: 256 tokens wait for an unknown key already"] != 44 {
+		if outcomes[unknownKey("other")] != 1024 || outcomes["keys: unavailable: too many wait for keys already: try again in 5s"] != 176 {
 			t.Errorf("%v", outcomes)
 		}
 	})

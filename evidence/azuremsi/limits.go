@@ -1,6 +1,10 @@
 package azuremsi
 
-import "time"
+import (
+	"time"
+
+	"github.com/spire-gatehouse/gatehouse/evidence/batch"
+)
 
 // Bounds on what an agent sends. A genuine token has about 1,500 to 2,500 bytes.
 const (
@@ -45,7 +49,7 @@ const (
 
 	// maxKeyWaiters is how many tokens with an unknown key may wait for the
 	// next time that the authority can be asked.
-	maxKeyWaiters = 256
+	maxKeyWaiters = maxWaiting
 )
 
 // Bounds on what Resource Manager answers about one machine, above Azure's own.
@@ -67,6 +71,15 @@ const (
 	factTimeout   = 20 * time.Second
 	factCacheSize = 4096
 
+	// A list is only for what Resource Graph doesn't have yet.
+	listLifetime = 10 * time.Second
+	listRecheck  = 3 * time.Second
+	maxLists     = 64
+	maxListPages = 50
+
+	// maxWaiting is how many may wait for the next reading of one thing.
+	maxWaiting = 1024
+
 	// maxRetries is how often Resource Manager is asked again when it throttles or
 	// fails. The context ends that first: a fleet that boots together waits for its
 	// turn, and is not sent away.
@@ -74,7 +87,36 @@ const (
 
 	// interfaceReaders is how many interfaces of one machine are read at once.
 	interfaceReaders = 4
+
+	// atOnce is how many resources of a batch are read by their IDs at once.
+	atOnce = 4
 )
+
+// How resources are read together. Resource Graph allows a credential some 15
+// queries in 5 seconds, and wants less than 300 of a kind in one.
+const (
+	// few resources are not a batch: each is read by its ID.
+	few = 2
+
+	batchSize = 200
+
+	// graphRows is as many as Resource Graph gives on a page.
+	graphRows = 1000
+
+	// graphTimeout is how long Resource Graph is waited for before Resource Manager
+	// is asked in its place; graphPause is how long it is left alone when it refuses.
+	graphTimeout = 8 * time.Second
+	graphPause   = time.Minute
+	maxQuotaWait = 10 * time.Second
+)
+
+// batchOptions are those of the batches of a tenant and subscription.
+func batchOptions(name string) batch.Options {
+	return batch.Options{
+		Name: name, Size: batchSize, Concurrency: 2, Pace: 500 * time.Millisecond, Patience: 2 * time.Second,
+		Waiting: 5_000, Timeout: factTimeout,
+	}
+}
 
 // How long it is believed that there is a default credential, or none.
 const (

@@ -6,11 +6,13 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/compute/armcompute/v8"
 	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/network/armnetwork/v9"
 
 	"github.com/spire-gatehouse/gatehouse/evidence"
+	"github.com/spire-gatehouse/gatehouse/evidence/azuremsi"
 	"github.com/spire-gatehouse/gatehouse/internal/testauthority/entra"
 )
 
@@ -33,7 +35,7 @@ func TestGatherHoles(t *testing.T) {
 			n := nic(id, "front", "10.0.0.4", &armnetwork.SecurityGroup{ID: ptr(groupID)})
 			a.interfaces[strings.ToLower(id)] = hole(random, n)
 		}
-		authority, c := collectorFor(t, a)
+		authority, c := collectorFor(t, a, func(o *azuremsi.Options) { o.Lifetimes.Recheck = time.Nanosecond })
 		for _, m := range []entra.Machine{
 			vm(),
 			{Tenant: tenantID, Principal: principalID, ManagedIdentity: identityID, AzureResource: vmID},

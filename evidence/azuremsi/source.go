@@ -1,7 +1,6 @@
 package azuremsi
 
 import (
-	"context"
 	"errors"
 	"maps"
 	"slices"
@@ -18,30 +17,6 @@ var errNoCredential = errors.New("no Azure credential")
 type resource struct {
 	tenant string
 	id     ResourceID
-}
-
-// principal is an identity of a tenant, by its object ID.
-type principal struct{ tenant, objectID string }
-
-// asker says whether it may ask for a tenant's resources: errNoCredential if not.
-type asker interface {
-	mayAsk(ctx context.Context, tenant string) error
-}
-
-// machineReader reads a virtual machine, or an instance of a scale set.
-type machineReader interface {
-	readMachine(ctx context.Context, r resource) (machine, error)
-}
-
-// interfaceReader reads a network interface.
-type interfaceReader interface {
-	readInterface(ctx context.Context, r resource) (NetworkInterface, error)
-}
-
-// machineFinder finds the virtual machines that a principal is the system-assigned
-// identity of.
-type machineFinder interface {
-	findMachines(ctx context.Context, p principal) ([]ResourceID, error)
 }
 
 // machine is what one read of a machine answers.

@@ -4,27 +4,34 @@
 // An answer is shared by all who ask for its key while it is being fetched, is
 // used for a stated lifetime, is renewed in the background while it is in use,
 // and outlives a source that is down for a stated time. Get is the normal
-// question; Recheck is the one to ask before a negative answer does harm.
+// question. Ask is the one where an old answer could do harm: to deny a node that
+// was there when it came, only newer than the answer.
 package cache
 
 import (
 	"context"
 	"fmt"
-	"runtime/debug"
 	"sync"
 	"time"
 
 	"github.com/hashicorp/golang-lru/v2/simplelru"
+
+	"github.com/spire-gatehouse/gatehouse/evidence"
 )
 
-// Options say how long answers live. All fields but Now are required.
+// Options say how long answers live. All fields are required. Ages are of this
+// process: no clock is passed in, as one that was made up to judge old evidence
+// should make no answer older.
 type Options struct {
+	// Name is what is kept, as observers are told: "instance_profile".
+	Name string
+
 	// Lifetime is how old an answer of Get may be. An answer that is used in
 	// the last quarter of its lifetime is renewed in the background.
 	Lifetime time.Duration
 
-	// Recheck is how old an answer of Recheck may be, and so the shortest time
-	// between two loads of one key: nobody can make the cache ask more often.
+	// Recheck is the shortest time between two loads of one key: nobody can make
+	// the cache ask more often.
 	Recheck time.Duration
 
 	// Stale is how old an answer of Get may be when the source is failing. At
@@ -38,8 +45,9 @@ type Options struct {
 	// Size is how many keys are kept. The least recently used goes first.
 	Size int
 
-	// Now is the clock; nil means time.Now.
-	Now func() time.Time
+	// Waiting is how many may wait, for one key, until it may be loaded again. Who
+	// comes then gets a [evidence.BusyError].
+	Waiting int
 }
 
 // Load fetches the answer for a key.
@@ -62,19 +70,19 @@ type entry[V any] struct {
 	triedAt time.Time // when the latest finished load began
 	err     error     // its failure, if it failed
 
-	flight chan struct{} // closed when the running load is done; nil when none runs
+	flight  chan struct{} // closed when the running load is done; nil when none runs
+	waiting int           // who wait until they may begin one
 }
 
 // New returns a cache in front of load.
 func New[K comparable, V any](options Options, load Load[K, V]) (*Cache[K, V], error) {
 	switch {
+	case options.Name == "", options.Waiting <= 0:
+		return nil, fmt.Errorf("cache: Name and Waiting must be given: %+v", options)
 	case options.Lifetime <= 0, options.Recheck <= 0, options.LoadTimeout <= 0:
 		return nil, fmt.Errorf("cache: Lifetime, Recheck and LoadTimeout must be positive: %+v", options)
 	case options.Recheck > options.Lifetime, options.Stale < options.Lifetime:
 		return nil, fmt.Errorf("cache: Recheck <= Lifetime <= Stale does not hold: %+v", options)
-	}
-	if options.Now == nil {
-		options.Now = time.Now
 	}
 	entries, err := simplelru.NewLRU[K, *entry[V]](options.Size, nil)
 	if err != nil {
@@ -86,88 +94,48 @@ func New[K comparable, V any](options Options, load Load[K, V]) (*Cache[K, V], e
 // Get returns an answer that is at most Lifetime old, or at most Stale while
 // the source fails. It waits no longer than ctx.
 func (c *Cache[K, V]) Get(ctx context.Context, key K) (V, error) {
-	return c.get(ctx, key, c.options.Lifetime, c.options.Stale)
+	asked := time.Now()
+	return c.get(ctx, key, question{
+		asked: asked, since: asked.Add(-c.options.Lifetime), failing: asked.Add(-c.options.Stale),
+	})
 }
 
-// Recheck returns an answer that is at most Recheck old, or an error: it never
-// falls back on an older one.
-func (c *Cache[K, V]) Recheck(ctx context.Context, key K) (V, error) {
-	return c.get(ctx, key, c.options.Recheck, c.options.Recheck)
-}
-
-func (c *Cache[K, V]) get(ctx context.Context, key K, maxAge, maxStale time.Duration) (V, error) {
-	var none V
+// Peek returns an answer that is at most Lifetime old if it is there, and waits for
+// none. Like one of Get, it is renewed when it is about to be too old.
+func (c *Cache[K, V]) Peek(ctx context.Context, key K) (V, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	asked := time.Now()
 	e, ok := c.entries.Get(key)
-	if !ok {
-		e = &entry[V]{}
-		c.entries.Add(key, e)
+	if !ok || e.loadedAt.IsZero() || asked.Sub(e.loadedAt) > c.options.Lifetime {
+		var none V
+		return none, false
 	}
-	// Ages count from now on: an answer that was young enough when it was asked
-	// for stays so, however long its load takes.
-	asked := c.options.Now()
-	for {
-		age := asked.Sub(e.loadedAt)
-		loaded := !e.loadedAt.IsZero()
-		justTried := asked.Sub(e.triedAt) <= c.options.Recheck
-		switch {
-		case loaded && age <= maxAge:
-			if e.flight == nil && age > c.options.Lifetime*3/4 && !justTried {
-				c.start(ctx, key, e)
-			}
-			return e.value, nil
-		case e.err != nil && justTried && loaded && age <= maxStale:
-			return e.value, nil
-		case e.err != nil && justTried:
-			return none, e.err // the source failed just now, and is not asked again yet
-		case e.flight == nil:
-			c.start(ctx, key, e)
-		}
-		if err := c.wait(ctx, e.flight); err != nil {
-			return none, err
-		}
-	}
+	c.renew(ctx, key, e, asked)
+	c.report(ctx, evidence.LookupHit, asked.Sub(e.loadedAt))
+	return e.value, true
 }
 
-// wait gives up the lock until a load is done or ctx ends.
-func (c *Cache[K, V]) wait(ctx context.Context, flight <-chan struct{}) error {
-	c.mu.Unlock()
-	defer c.mu.Lock()
-	select {
-	case <-flight:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
+// Since returns an answer whose load began at that time or later, or an error: it
+// never falls back on an older one. While Recheck doesn't allow to load one yet, it
+// waits, for as long as ctx lets it: all who do so share what is loaded then, so
+// that none can keep others from it.
+func (c *Cache[K, V]) Since(ctx context.Context, key K, since time.Time) (V, error) {
+	return c.get(ctx, key, question{asked: time.Now(), since: since, failing: since})
+}
+
+// Ask returns an answer of Get if good is content with it. If not, it returns one
+// that is no older than the question, whatever good would say of it.
+func (c *Cache[K, V]) Ask(ctx context.Context, key K, good func(V) bool) (V, error) {
+	came := time.Now()
+	answer, err := c.Get(ctx, key)
+	if err == nil && !good(answer) {
+		answer, err = c.Since(ctx, key, came)
 	}
+	return answer, err
 }
 
-// start loads key in the background. The caller holds c.mu.
-func (c *Cache[K, V]) start(ctx context.Context, key K, e *entry[V]) {
-	flight := make(chan struct{})
-	e.flight = flight
-	began := c.options.Now()
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.options.LoadTimeout)
-	go func() {
-		defer cancel()
-		value, err := c.loadSafely(ctx, key)
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		e.triedAt, e.err, e.flight = began, err, nil
-		if err == nil {
-			e.value, e.loadedAt = value, began
-		}
-		close(flight)
-	}()
-}
-
-// loadSafely makes an error of a panic: the load runs in a goroutine of its own,
-// where nobody else could.
-func (c *Cache[K, V]) loadSafely(ctx context.Context, key K) (value V, err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = fmt.Errorf("panic while loading %v: %v\n%s", key, r, debug.Stack())
-		}
-	}()
-	return c.load(ctx, key)
+// report tells the observer how a question was answered.
+func (c *Cache[K, V]) report(ctx context.Context, result evidence.LookupResult, age time.Duration) {
+	evidence.ObserverOf(ctx).Looked(evidence.Lookup{Cache: c.options.Name, Result: result, Age: age})
 }

@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/spire-gatehouse/gatehouse/evidence"
 	"github.com/spire-gatehouse/gatehouse/evidence/cache"
 )
 
@@ -48,7 +49,7 @@ func (s *source) count() int {
 }
 
 var options = cache.Options{
-	Lifetime: 4 * time.Minute, Recheck: 10 * time.Second, Stale: time.Hour, LoadTimeout: 30 * time.Second, Size: 2,
+	Name: "test", Waiting: 3, Lifetime: 4 * time.Minute, Recheck: 10 * time.Second, Stale: time.Hour, LoadTimeout: 30 * time.Second, Size: 2,
 }
 
 // run gives each test a clock of its own, on which time passes at once.
@@ -65,6 +66,8 @@ func run(t *testing.T, name string, f func(t *testing.T, c *cache.Cache[string, 
 		})
 	})
 }
+
+func no(string) bool { return false }
 
 func want(t *testing.T, s *source, loads int, value string) func(string, error) {
 	t.Helper()
@@ -120,17 +123,82 @@ func TestCache(t *testing.T) {
 	})
 	run(t, "a slow load is no reason to load again", func(t *testing.T, c *cache.Cache[string, string], s *source) {
 		s.set(25*time.Second, nil) // longer than Recheck
-		want(t, s, 1, "a1")(c.Recheck(t.Context(), "a"))
+		want(t, s, 1, "a1")(c.Ask(t.Context(), "a", no))
 	})
-	run(t, "recheck asks no more often than it says", func(t *testing.T, c *cache.Cache[string, string], s *source) {
-		for range 61 {
-			if _, err := c.Recheck(t.Context(), "a"); err != nil {
-				t.Fatal(err)
-			}
-			time.Sleep(time.Second)
+	run(t, "an answer that is good is not asked for again", func(t *testing.T, c *cache.Cache[string, string], s *source) {
+		want(t, s, 1, "a1")(c.Get(t.Context(), "a"))
+		time.Sleep(time.Minute)
+		want(t, s, 1, "a1")(c.Ask(t.Context(), "a", func(v string) bool { return v == "a1" }))
+	})
+	run(t, "one that is not is never older than the question", func(t *testing.T, c *cache.Cache[string, string], s *source) {
+		for n := range 5 {
+			time.Sleep(time.Second) // so that the one before is older
+			want(t, s, n+1, fmt.Sprint("a", n+1))(c.Ask(t.Context(), "a", no))
 		}
-		if got := s.count(); got != 6 {
-			t.Errorf("%d loads in a minute, want 6", got)
+	})
+	run(t, "however many ask, the source is asked once in an interval, and all are answered", func(t *testing.T, c *cache.Cache[string, string], s *source) {
+		var all sync.WaitGroup
+		for range 61 {
+			all.Go(func() {
+				ctx, cancel := context.WithTimeout(t.Context(), 11*time.Second)
+				defer cancel()
+				if _, err := c.Ask(ctx, "a", no); err != nil {
+					t.Error(err)
+				}
+			})
+			time.Sleep(4 * time.Second) // three wait
+		}
+		all.Wait()
+		if got := s.count(); got < 24 || got > 26 {
+			t.Errorf("%d loads in 244 s, want one in 10 s", got)
+		}
+	})
+	run(t, "who waits leaves when his own time is over", func(t *testing.T, c *cache.Cache[string, string], s *source) {
+		want(t, s, 1, "a1")(c.Get(t.Context(), "a"))
+		time.Sleep(time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if _, err := c.Ask(ctx, "a", no); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("got %v", err)
+		}
+		want(t, s, 1, "a1")(c.Get(t.Context(), "a"))
+	})
+	run(t, "only so many wait, and others may come again", func(t *testing.T, c *cache.Cache[string, string], s *source) {
+		want(t, s, 1, "a1")(c.Get(t.Context(), "a"))
+		time.Sleep(time.Second)
+		var all sync.WaitGroup
+		for range options.Waiting {
+			all.Go(func() {
+				if got, err := c.Ask(t.Context(), "a", no); got != "a2" || err != nil {
+					t.Errorf("got %q, %v", got, err)
+				}
+			})
+		}
+		synctest.Wait()
+		_, err := c.Ask(t.Context(), "a", no)
+		var busy *evidence.BusyError
+		if !errors.As(err, &busy) || *busy != (evidence.BusyError{What: "test", After: 10 * time.Second}) || !errors.Is(err, evidence.ErrUnavailable) {
+			t.Errorf("got %v", err)
+		}
+		all.Wait()
+	})
+	run(t, "peeking waits for nothing", func(t *testing.T, c *cache.Cache[string, string], s *source) {
+		s.set(time.Second, nil)
+		if got, ok := c.Peek(t.Context(), "a"); ok || s.count() != 0 {
+			t.Errorf("got %q after %d loads", got, s.count())
+		}
+		want(t, s, 1, "a1")(c.Get(t.Context(), "a"))
+		time.Sleep(3*time.Minute + time.Second)
+		if got, ok := c.Peek(t.Context(), "a"); got != "a1" || !ok {
+			t.Errorf("got %q", got)
+		}
+		time.Sleep(2 * time.Second) // it is renewed, as it is in use
+		if got, ok := c.Peek(t.Context(), "a"); got != "a2" || !ok {
+			t.Errorf("got %q", got)
+		}
+		time.Sleep(4*time.Minute + time.Second)
+		if got, ok := c.Peek(t.Context(), "a"); ok {
+			t.Errorf("got %q, which is too old", got)
 		}
 	})
 	run(t, "a failing source is asked no more often either", func(t *testing.T, c *cache.Cache[string, string], s *source) {
@@ -152,8 +220,8 @@ func TestCache(t *testing.T) {
 		s.set(0, down)
 		time.Sleep(59 * time.Minute)
 		want(t, s, 2, "a1")(c.Get(t.Context(), "a"))
-		if _, err := c.Recheck(t.Context(), "a"); !errors.Is(err, down) {
-			t.Errorf("recheck: got %v", err)
+		if _, err := c.Ask(t.Context(), "a", no); !errors.Is(err, down) {
+			t.Errorf("one that must be new: got %v", err)
 		}
 		time.Sleep(2 * time.Minute)
 		if _, err := c.Get(t.Context(), "a"); !errors.Is(err, down) {
@@ -216,6 +284,8 @@ func TestLoadPanics(t *testing.T) {
 
 func TestOptions(t *testing.T) {
 	for name, change := range map[string]func(*cache.Options){
+		"no name":                      func(o *cache.Options) { o.Name = "" },
+		"nobody may wait":              func(o *cache.Options) { o.Waiting = 0 },
 		"no lifetime":                  func(o *cache.Options) { o.Lifetime = 0 },
 		"no recheck":                   func(o *cache.Options) { o.Recheck = 0 },
 		"no load timeout":              func(o *cache.Options) { o.LoadTimeout = 0 },
@@ -231,4 +301,56 @@ func TestOptions(t *testing.T) {
 			}
 		})
 	}
+}
+
+// observer notes what it hears of.
+type observer struct {
+	mu      sync.Mutex
+	lookups []evidence.Lookup
+}
+
+func (o *observer) Called(evidence.Call) {}
+func (o *observer) Looked(l evidence.Lookup) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.lookups = append(o.lookups, l)
+}
+
+func TestLookupsAreReported(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &source{took: time.Second}
+		c, err := cache.New(options, s.load)
+		if err != nil {
+			t.Fatal(err)
+		}
+		heard := &observer{}
+		ctx := evidence.WithObserver(t.Context(), heard)
+		get := func() { _, _ = c.Get(ctx, "a") }
+		var both sync.WaitGroup
+		both.Go(get)
+		synctest.Wait()
+		both.Go(get)
+		both.Wait()
+		time.Sleep(time.Minute)
+		get()
+		c.Peek(ctx, "a")
+		s.set(0, errors.New("down"))
+		time.Sleep(10 * time.Minute)
+		get()
+		time.Sleep(time.Hour)
+		get()
+		want := []evidence.Lookup{
+			{Cache: "test", Result: evidence.LookupMiss},
+			{Cache: "test", Result: evidence.LookupShared},
+			{Cache: "test", Result: evidence.LookupHit, Age: 61 * time.Second},
+			{Cache: "test", Result: evidence.LookupHit, Age: 61 * time.Second},
+			{Cache: "test", Result: evidence.LookupStale, Age: 661 * time.Second},
+			{Cache: "test", Result: evidence.LookupFailed},
+		}
+		slices.SortStableFunc(heard.lookups[:2], func(a, b evidence.Lookup) int { return strings.Compare(string(a.Result), string(b.Result)) })
+		if !slices.Equal(heard.lookups, want) {
+			t.Errorf("got  %v\nwant %v", heard.lookups, want)
+		}
+		synctest.Wait()
+	})
 }

@@ -1,0 +1,468 @@
+package batch_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/spire-gatehouse/gatehouse/evidence"
+	"github.com/spire-gatehouse/gatehouse/evidence/batch"
+)
+
+var options = batch.Options{
+	Name: "test", Size: 100, Concurrency: 4, Pace: 500 * time.Millisecond, Patience: 2 * time.Second, Waiting: 2000, Timeout: time.Minute,
+}
+
+type batcher = batch.Batcher[string, string, string]
+
+// source answers for each ID with that ID in capitals. What else it does is the
+// test's.
+type source struct {
+	mu      sync.Mutex
+	calls   []int // how many IDs each had
+	began   []time.Duration
+	running int
+	most    int // at once
+	start   time.Time
+
+	took time.Duration
+	load func(ctx context.Context, ids []string) (map[string]batch.Result[string], error)
+}
+
+func (s *source) answer(ctx context.Context, _ string, ids []string) (map[string]batch.Result[string], error) {
+	s.mu.Lock()
+	s.calls = append(s.calls, len(ids))
+	s.began = append(s.began, time.Since(s.start))
+	s.running++
+	s.most = max(s.most, s.running)
+	took := s.took
+	s.mu.Unlock()
+	defer func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.running--
+	}()
+	select {
+	case <-time.After(took):
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	if s.load != nil {
+		return s.load(ctx, ids)
+	}
+	return capitals(ids), nil
+}
+
+func capitals(ids []string) map[string]batch.Result[string] {
+	answer := map[string]batch.Result[string]{}
+	for _, id := range ids {
+		answer[id] = batch.Result[string]{Value: strings.ToUpper(id)}
+	}
+	return answer
+}
+
+// run gives each test a clock of its own, on which a call takes 50 ms.
+func run(t *testing.T, name string, f func(t *testing.T, b *batcher, s *source)) {
+	t.Run(name, func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			s := &source{took: 50 * time.Millisecond, start: time.Now()}
+			b, err := batch.New(options, s.answer)
+			if err != nil {
+				t.Fatal(err)
+			}
+			f(t, b, s)
+			synctest.Wait()
+		})
+	})
+}
+
+func get(t *testing.T, b *batcher, id string) {
+	t.Helper()
+	if got, err := b.Get(t.Context(), "group", id); got != strings.ToUpper(id) || err != nil {
+		t.Errorf("%s: got %q, %v", id, got, err)
+	}
+}
+
+// together asks for so many at the same instant.
+func together(n int, ask func(id string)) {
+	var all sync.WaitGroup
+	for i := range n {
+		all.Go(func() { ask(fmt.Sprint("id-", i)) })
+	}
+	all.Wait()
+}
+
+func wantCalls(t *testing.T, s *source, want ...int) {
+	t.Helper()
+	if !slices.Equal(s.calls, want) {
+		t.Errorf("calls for %v IDs, want %v", s.calls, want)
+	}
+}
+
+func TestCallsAreShared(t *testing.T) {
+	run(t, "who comes alone is asked for at once", func(t *testing.T, b *batcher, s *source) {
+		for i := range 20 {
+			began := time.Now()
+			get(t, b, fmt.Sprint("id-", i))
+			if took := time.Since(began); took != s.took {
+				t.Errorf("took %v", took)
+			}
+		}
+		if len(s.calls) != 20 {
+			t.Errorf("%d calls", len(s.calls))
+		}
+	})
+	run(t, "those who come while a call is under way share the next", func(t *testing.T, b *batcher, s *source) {
+		var all sync.WaitGroup
+		for _, id := range []string{"first", "second", "third"} {
+			all.Go(func() { get(t, b, id) })
+			time.Sleep(10 * time.Millisecond)
+		}
+		all.Wait()
+		wantCalls(t, s, 1, 2)
+		if want := []time.Duration{0, 50 * time.Millisecond}; !slices.Equal(s.began, want) {
+			t.Errorf("began at %v, want %v", s.began, want)
+		}
+	})
+	run(t, "a thousand at once", func(t *testing.T, b *batcher, s *source) {
+		together(1000, func(id string) { get(t, b, id) })
+		if len(s.calls) > 12 || slices.Max(s.calls) > 100 || s.most > 4 {
+			t.Errorf("calls for %v IDs, %d at once", s.calls, s.most)
+		}
+	})
+	run(t, "a thousand in a second", func(t *testing.T, b *batcher, s *source) {
+		var all sync.WaitGroup
+		for i := range 1000 {
+			all.Go(func() { get(t, b, fmt.Sprint("id-", i)) })
+			time.Sleep(time.Millisecond)
+		}
+		all.Wait()
+		if len(s.calls) > 14 || slices.Max(s.calls) > 100 {
+			t.Errorf("calls for %v IDs", s.calls)
+		}
+	})
+	run(t, "a few at a time, for long", func(t *testing.T, b *batcher, s *source) {
+		var all sync.WaitGroup
+		for i := range 1000 {
+			all.Go(func() { get(t, b, fmt.Sprint("id-", i)) })
+			time.Sleep(10 * time.Millisecond)
+		}
+		all.Wait()
+		if len(s.calls) > 23 {
+			t.Errorf("%d calls in ten seconds, one each 500 ms wanted", len(s.calls))
+		}
+	})
+	run(t, "after that who comes alone is asked for at once again", func(t *testing.T, b *batcher, s *source) {
+		together(3, func(id string) { get(t, b, id) })
+		time.Sleep(time.Second)
+		began := time.Now()
+		get(t, b, "late")
+		if took := time.Since(began); took != s.took {
+			t.Errorf("took %v", took)
+		}
+	})
+	run(t, "many who ask for one ID are one", func(t *testing.T, b *batcher, s *source) {
+		together(50, func(string) { get(t, b, "same") })
+		wantCalls(t, s, 1, 1) // the second for those who came after the first began
+	})
+	run(t, "an answer is never older than its question", func(t *testing.T, b *batcher, s *source) {
+		n := 0
+		s.load = func(_ context.Context, ids []string) (map[string]batch.Result[string], error) {
+			n++
+			return map[string]batch.Result[string]{ids[0]: {Value: fmt.Sprint(n)}}, nil
+		}
+		var all sync.WaitGroup
+		for want := range 2 {
+			all.Go(func() {
+				if got, err := b.Get(t.Context(), "group", "same"); got != fmt.Sprint(want+1) || err != nil {
+					t.Errorf("got %q, %v, want %d", got, err, want+1)
+				}
+			})
+			time.Sleep(10 * time.Millisecond)
+		}
+		all.Wait()
+	})
+	run(t, "groups don't wait for each other", func(t *testing.T, b *batcher, s *source) {
+		began := time.Now()
+		together(100, func(id string) {
+			if _, err := b.Get(t.Context(), id, id); err != nil {
+				t.Error(err)
+			}
+		})
+		if took := time.Since(began); took != s.took || len(s.calls) != 100 {
+			t.Errorf("%d calls took %v", len(s.calls), took)
+		}
+	})
+	run(t, "a call that hangs holds up the next only for a while", func(t *testing.T, b *batcher, s *source) {
+		s.took = 30 * time.Second
+		var all sync.WaitGroup
+		all.Go(func() { get(t, b, "hangs") })
+		synctest.Wait()
+		s.took = time.Second
+		began := time.Now()
+		together(3, func(id string) { get(t, b, id) })
+		if took := time.Since(began); took != 3*time.Second {
+			t.Errorf("took %v", took)
+		}
+		all.Wait()
+	})
+	run(t, "no more wait than should", func(t *testing.T, b *batcher, s *source) {
+		s.took = 10 * time.Second
+		var mu sync.Mutex
+		outcomes := map[string]int{}
+		together(3000, func(id string) {
+			_, err := b.Get(t.Context(), "group", id)
+			mu.Lock()
+			defer mu.Unlock()
+			outcomes[fmt.Sprint(err, errors.Is(err, evidence.ErrUnavailable))]++
+		})
+		// Beside those that wait, four full calls are under way at most.
+		if refused := outcomes["too many wait for test already: try again in 2s true"]; refused < 600 || outcomes["<nil> false"] != 3000-refused {
+			t.Errorf("%v", outcomes)
+		}
+	})
+}
+
+func TestWaitersLeave(t *testing.T) {
+	run(t, "each when its own time is over", func(t *testing.T, b *batcher, s *source) {
+		s.took = 10 * time.Second
+		var patient sync.WaitGroup
+		patient.Go(func() { get(t, b, "same") })
+		synctest.Wait()
+		ctx, cancel := context.WithTimeoutCause(t.Context(), time.Second, errors.New("in a hurry"))
+		defer cancel()
+		for _, id := range []string{"same", "other"} {
+			if _, err := b.Get(ctx, "group", id); err == nil || err.Error() != "in a hurry" {
+				t.Errorf("got %v", err)
+			}
+		}
+		patient.Wait()
+		wantCalls(t, s, 1) // nobody wants the second any more
+	})
+	run(t, "a call that nobody waits for is cancelled", func(t *testing.T, b *batcher, s *source) {
+		s.took = time.Minute
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		_, _ = b.Get(ctx, "group", "first")
+		began := time.Now()
+		s.took = 0
+		get(t, b, "second")
+		if took := time.Since(began); took != 0 {
+			t.Errorf("the next waited for %v", took)
+		}
+	})
+	run(t, "one that another waits for is not", func(t *testing.T, b *batcher, s *source) {
+		together(2, func(id string) {
+			s.mu.Lock()
+			s.took = 5 * time.Second
+			s.mu.Unlock()
+			if id == "id-0" {
+				ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+				defer cancel()
+				_, _ = b.Get(ctx, "group", "same")
+				return
+			}
+			get(t, b, "same")
+		})
+	})
+}
+
+func TestBadIDs(t *testing.T) {
+	gone := errors.New("gone")
+	// refuse answers as a source that knows only those that are not bad, and names
+	// at most so many.
+	refuse := func(names int, bad ...string) func(context.Context, []string) (map[string]batch.Result[string], error) {
+		return func(_ context.Context, ids []string) (map[string]batch.Result[string], error) {
+			var found []string
+			for _, id := range ids {
+				if slices.Contains(bad, id) {
+					found = append(found, id)
+				}
+			}
+			if len(found) > 0 {
+				return nil, fmt.Errorf("call: %w", &batch.BadIDs[string]{IDs: found[:min(names, len(found))], Err: gone})
+			}
+			return capitals(ids), nil
+		}
+	}
+	for name, tc := range map[string]struct {
+		names, loads int
+		bad          []string
+	}{
+		"one, named":             {100, 3, []string{"id-7"}},
+		"several, named":         {100, 3, []string{"id-7", "id-8", "id-9"}},
+		"several, one at a time": {1, 5, []string{"id-7", "id-8", "id-9"}},
+		"one, not named":         {0, 16, []string{"id-7"}},
+	} {
+		run(t, name, func(t *testing.T, b *batcher, s *source) {
+			s.load = refuse(tc.names, tc.bad...)
+			var all sync.WaitGroup
+			all.Go(func() { get(t, b, "first") })
+			synctest.Wait()
+			together(100, func(id string) {
+				got, err := b.Get(t.Context(), "group", id)
+				switch {
+				case slices.Contains(tc.bad, id):
+					if !errors.Is(err, gone) {
+						t.Errorf("%s: got %q, %v", id, got, err)
+					}
+				case got != strings.ToUpper(id) || err != nil:
+					t.Errorf("%s: got %q, %v", id, got, err)
+				}
+			})
+			all.Wait()
+			if len(s.calls) > tc.loads {
+				t.Errorf("loads of %v IDs, want at most %d", s.calls, tc.loads)
+			}
+		})
+	}
+	run(t, "too many to be told apart are no answer for any", func(t *testing.T, b *batcher, s *source) {
+		var bad []string
+		for i := range 100 {
+			bad = append(bad, fmt.Sprint("id-", i))
+		}
+		s.load = refuse(0, bad...)
+		unknown := 0
+		var mu sync.Mutex
+		together(100, func(id string) {
+			_, err := b.Get(t.Context(), "group", id)
+			mu.Lock()
+			defer mu.Unlock()
+			if err == nil || errors.Is(err, batch.ErrNone) {
+				t.Errorf("%s: got %v", id, err)
+			}
+			if !errors.Is(err, gone) {
+				unknown++
+			}
+		})
+		if len(s.calls) > 17 || unknown < 80 {
+			t.Errorf("%d loads, %d errors of not knowing", len(s.calls), unknown)
+		}
+	})
+	run(t, "another error is that of all, and asked once", func(t *testing.T, b *batcher, s *source) {
+		s.load = func(context.Context, []string) (map[string]batch.Result[string], error) { return nil, gone }
+		together(50, func(id string) {
+			if _, err := b.Get(t.Context(), "group", id); !errors.Is(err, gone) {
+				t.Errorf("got %v", err)
+			}
+		})
+		wantCalls(t, s, 1, 49)
+	})
+}
+
+func TestAnswersAreChecked(t *testing.T) {
+	run(t, "what is left out is none", func(t *testing.T, b *batcher, s *source) {
+		s.load = func(_ context.Context, ids []string) (map[string]batch.Result[string], error) {
+			return capitals(slices.DeleteFunc(ids, func(id string) bool { return id == "id-3" })), nil
+		}
+		together(10, func(id string) {
+			if id != "id-3" {
+				get(t, b, id)
+			} else if _, err := b.Get(t.Context(), "group", id); !errors.Is(err, batch.ErrNone) {
+				t.Errorf("got %v", err)
+			}
+		})
+	})
+	run(t, "one about somebody else is none for anybody", func(t *testing.T, b *batcher, s *source) {
+		s.load = func(_ context.Context, ids []string) (map[string]batch.Result[string], error) {
+			return capitals(append(ids, "stranger")), nil
+		}
+		together(10, func(id string) {
+			if _, err := b.Get(t.Context(), "group", id); err == nil || err.Error() != `the answer is about another, "stranger"` {
+				t.Errorf("got %v", err)
+			}
+		})
+	})
+	run(t, "one can have an error of its own", func(t *testing.T, b *batcher, s *source) {
+		own := errors.New("its own")
+		s.load = func(_ context.Context, ids []string) (map[string]batch.Result[string], error) {
+			answer := capitals(ids)
+			answer["id-3"] = batch.Result[string]{Err: own}
+			for id := range answer {
+				if !slices.Contains(ids, id) {
+					delete(answer, id)
+				}
+			}
+			return answer, nil
+		}
+		together(10, func(id string) {
+			if id != "id-3" {
+				get(t, b, id)
+			} else if _, err := b.Get(t.Context(), "group", id); !errors.Is(err, own) {
+				t.Errorf("got %v", err)
+			}
+		})
+	})
+	run(t, "a panic is an error", func(t *testing.T, b *batcher, s *source) {
+		s.load = func(context.Context, []string) (map[string]batch.Result[string], error) { panic("boom") }
+		if _, err := b.Get(t.Context(), "group", "id"); err == nil || !strings.HasPrefix(err.Error(), "panic: boom\n") {
+			t.Errorf("got %v", err)
+		}
+	})
+	run(t, "a call ends in time", func(t *testing.T, b *batcher, s *source) {
+		s.took = time.Hour
+		if _, err := b.Get(t.Context(), "group", "id"); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("got %v", err)
+		}
+	})
+}
+
+// observer counts what it hears of.
+type observer struct {
+	mu      sync.Mutex
+	lookups map[evidence.Lookup]int
+}
+
+func (o *observer) Called(evidence.Call) {}
+func (o *observer) Looked(l evidence.Lookup) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.lookups[l]++
+}
+
+func TestLookupsAreReported(t *testing.T) {
+	run(t, "each", func(t *testing.T, b *batcher, s *source) {
+		heard := &observer{lookups: map[evidence.Lookup]int{}}
+		ctx := evidence.WithObserver(t.Context(), heard)
+		together(10, func(id string) { _, _ = b.Get(ctx, "group", id) })
+		s.load = func(context.Context, []string) (map[string]batch.Result[string], error) {
+			return nil, errors.New("down")
+		}
+		_, _ = b.Get(ctx, "group", "id")
+		want := map[evidence.Lookup]int{
+			{Cache: "test", Result: evidence.LookupMiss}:   2,
+			{Cache: "test", Result: evidence.LookupShared}: 8,
+			{Cache: "test", Result: evidence.LookupFailed}: 1,
+		}
+		if !reflect.DeepEqual(heard.lookups, want) {
+			t.Errorf("got %v, want %v", heard.lookups, want)
+		}
+	})
+}
+
+func TestOptions(t *testing.T) {
+	for name, change := range map[string]func(*batch.Options){
+		"no name":        func(o *batch.Options) { o.Name = "" },
+		"no size":        func(o *batch.Options) { o.Size = 0 },
+		"no concurrency": func(o *batch.Options) { o.Concurrency = 0 },
+		"no pace":        func(o *batch.Options) { o.Pace = 0 },
+		"no patience":    func(o *batch.Options) { o.Patience = 0 },
+		"nobody waits":   func(o *batch.Options) { o.Waiting = 0 },
+		"no timeout":     func(o *batch.Options) { o.Timeout = 0 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := options
+			change(&o)
+			if _, err := batch.New(o, (&source{}).answer); err == nil {
+				t.Error("no error")
+			}
+		})
+	}
+}
