@@ -42,7 +42,7 @@ func (e *Evidence) Gather(ctx context.Context, names []string) map[string]eviden
 	}
 	ctx, attempts := withAttempts(ctx)
 	g := &gathering{Evidence: e}
-	g.instance = sync.OnceValues(func() (Instance, error) { return e.findInstance(ctx) })
+	g.instance = once(func() (Instance, error) { return e.findInstance(ctx) })
 	facts := make(map[string]evidence.Fact, len(names))
 	// With room for all, so that a late answer keeps no goroutine waiting.
 	answers := make(chan answer, len(names))
@@ -79,6 +79,29 @@ func (e *Evidence) Gather(ctx context.Context, names []string) map[string]eviden
 		}
 	}
 	return facts
+}
+
+// once returns a function that runs f once, and has all who call it wait for that.
+func once[T any](f func() (T, error)) func() (T, error) {
+	var begin sync.Once
+	var value T
+	var err error
+	done := make(chan struct{})
+	return func() (T, error) {
+		begin.Do(func() {
+			go func() {
+				defer close(done)
+				defer func() {
+					if r := recover(); r != nil {
+						err = fmt.Errorf("panic: %v", r)
+					}
+				}()
+				value, err = f()
+			}()
+		})
+		<-done
+		return value, err
+	}
 }
 
 // gather collects one fact. A panic, in this package or in a client, becomes an

@@ -17,7 +17,6 @@ import (
 
 	"github.com/spire-gatehouse/gatehouse/evidence"
 	"github.com/spire-gatehouse/gatehouse/evidence/azuremsi"
-	"github.com/spire-gatehouse/gatehouse/internal/testauthority/entra"
 )
 
 // storm has a fleet attest, all at once or one after another within a time, and
