@@ -82,7 +82,7 @@ func (a *attestation) verify(ctx context.Context, payload []byte) error {
 	ev, err := a.collector.Verify(ctx, payload)
 	switch {
 	case errors.Is(err, evidence.ErrUnavailable):
-		return refuse(unavailable, "verify: %w", err)
+		return refuse(unavailable, "verify: %w", err).waitAsTold(err)
 	case err != nil:
 		a.record.payload = decisionlog.PayloadOf(payload)
 		return refuse(badEvidence, "verify: %w", err)
@@ -178,6 +178,7 @@ func (a *attestation) gather(ctx context.Context, admission rego.Admission) erro
 	a.input.Facts = make(map[string]any, len(known))
 	a.input.FactsStatus = make(map[string]string, len(known))
 	var missing []string
+	var causes []error
 	for _, name := range known {
 		fact := facts[name]
 		switch {
@@ -196,13 +197,13 @@ func (a *attestation) gather(ctx context.Context, admission rego.Admission) erro
 		}
 		problem := fmt.Sprintf("fact %s: %v", name, fact.Err)
 		if slices.Contains(admission.Required, name) {
-			missing = append(missing, problem)
+			missing, causes = append(missing, problem), append(causes, fact.Err)
 		} else {
 			a.record.factErrors = append(a.record.factErrors, problem)
 		}
 	}
 	if len(missing) > 0 {
-		return refuse(unavailable, "gather: %s", strings.Join(missing, "; "))
+		return refuse(unavailable, "gather: %s", strings.Join(missing, "; ")).waitAsTold(causes...)
 	}
 	return nil
 }

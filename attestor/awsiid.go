@@ -63,6 +63,7 @@ func (c awsIIDConfig) collectorOptions(certificates *awsiid.Certificates, client
 		Clients:      clients,
 		Partition:    c.Partition,
 		AssumeRole:   c.AssumeRole,
+		Lifetimes:    c.Lifetimes,
 		Now:          now,
 	}
 	if o := c.VerifyOrganization; o != nil {

@@ -46,6 +46,9 @@ type awsIIDConfig struct {
 	// Enforcement has "deny", "warn" or "off" for rules.
 	Enforcement map[string]string
 
+	// Lifetimes are how old answers of AWS may be.
+	Lifetimes awsiid.Lifetimes
+
 	// Policy is where policy comes from.
 	Policy policySource
 
@@ -97,6 +100,7 @@ func decodeAWSIID(o *plugindata.Object, env func(string) string) awsIIDConfig {
 		AccountIDsForLocalValidation: accountIDs(o, "account_ids_for_local_validation"),
 		AllowedAccountIDs:            accountIDs(o, "allowed_account_ids"),
 		Enforcement:                  enforcement(o),
+		Lifetimes:                    awsLifetimes(o),
 		Policy:                       buildPolicySource(o),
 		DecisionLog:                  decodeDecisionLog(o),
 		VerifyOrganization:           buildOrganization(o),

@@ -1,7 +1,7 @@
 package attestor
 
 // policyConfig is the configuration as policies see it, data.gatehouse.config:
-// the keys of plugin_data without the credentials and the block policy. Every key
+// the keys of plugin_data without the credentials and the blocks policy and cache. Every key
 // is always there, with its default, so that policies need not ask; only the two
 // other blocks are absent where there is none. policies/schemas/aws_iid_config.json describes it.
 func (c awsIIDConfig) policyConfig() map[string]any {

@@ -43,6 +43,7 @@ func TestCollectorOptions(t *testing.T) {
 			if len(problems) > 0 {
 				t.Fatal(problems)
 			}
+			tc.want.Lifetimes = awsiid.DefaultLifetimes()
 			if got := config.collectorOptions(nil, nil, nil); !reflect.DeepEqual(got, tc.want) {
 				t.Errorf("got  %+v, organization %+v\nwant %+v, organization %+v", got, got.Organization, tc.want, tc.want.Organization)
 			}

@@ -34,8 +34,11 @@ func (c azureMSIConfig) collectorOptions(h host) azuremsi.Options {
 		Cloud:      c.Cloud,
 		Algorithms: c.SignatureAlgorithms,
 		Tenants:    tenants,
-		Log:        func(message string) { h.log.Warn(message) },
-		Now:        h.now,
+		Lifetimes:  c.Lifetimes,
+
+		WithoutResourceGraph: !c.ResourceGraph,
+		Log:                  func(message string) { h.log.Warn(message) },
+		Now:                  h.now,
 	}
 }
 

@@ -146,7 +146,7 @@ func newAzureManager() *azureManager {
 				"ipConfigurations":     []any{object{"properties": object{"privateIPAddress": "10.0.0.4", "subnet": id(azureNetwork + "/subnets/front")}}},
 			},
 		},
-		"POST /providers/microsoft.resourcegraph/resources": object{"data": []any{id(azureVM)}},
+		"POST /providers/microsoft.resourcegraph/resources": object{"data": []any{object{"id": azureVM, "principalId": azurePrincipal}}},
 	}}
 }
 

@@ -33,6 +33,11 @@ type azureMSIConfig struct {
 	// Enforcement has "deny", "warn" or "off" for rules.
 	Enforcement map[string]string
 
+	// ResourceGraph says whether Resource Graph is asked where many machines attest
+	// together. Lifetimes are how old answers of Azure may be.
+	ResourceGraph bool
+	Lifetimes     azuremsi.Lifetimes
+
 	// Policy is where policy comes from.
 	Policy policySource
 
@@ -71,8 +76,13 @@ func buildAzureMSI(text string, env func(string) string) (azureMSIConfig, []plug
 		SignatureAlgorithms: []string{defaultSignatureAlgorithm},
 		CloudTimeout:        cloudTimeout(o),
 		Enforcement:         enforcement(o),
+		ResourceGraph:       true,
+		Lifetimes:           azureLifetimes(o),
 		Policy:              buildPolicySource(o),
 		DecisionLog:         decodeDecisionLog(o),
+	}
+	if wanted, ok := o.Bool("resource_graph"); ok {
+		c.ResourceGraph = wanted
 	}
 	c.Cloud, c.CloudName = buildAzureCloud(o, env)
 	if _, err := c.pathTemplate(); err != nil {

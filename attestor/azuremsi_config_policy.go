@@ -1,7 +1,7 @@
 package attestor
 
 // policyConfig is the configuration as policies see it, data.gatehouse.config:
-// the keys of plugin_data without the credentials and the block policy. Every key
+// the keys of plugin_data without the credentials, the blocks policy and cache, and resource_graph. Every key
 // is always there, with its default, so that policies need not ask.
 // policies/schemas/azure_msi_config.json describes it.
 func (c azureMSIConfig) policyConfig() map[string]any {

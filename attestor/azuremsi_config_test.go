@@ -29,6 +29,8 @@ func azureDefaults(t *testing.T, change func(*azureMSIConfig)) azureMSIConfig {
 		Cloud:               azureCloud(t, azuremsi.CloudConfig{}),
 		SignatureAlgorithms: []string{"RS256"},
 		CloudTimeout:        20 * time.Second,
+		ResourceGraph:       true,
+		Lifetimes:           azuremsi.DefaultLifetimes(),
 	}
 	if change != nil {
 		change(&c)

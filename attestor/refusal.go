@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
+	"github.com/spire-gatehouse/gatehouse/evidence"
 	"github.com/spire-gatehouse/gatehouse/rego"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -19,6 +21,9 @@ type refusal struct {
 	class   class
 	reason  error
 	denials []rego.Violation // set when policy denied
+
+	// after is how long to wait before trying again; zero if nobody knows.
+	after time.Duration
 }
 
 func (r *refusal) Error() string { return r.reason.Error() }
@@ -77,6 +82,17 @@ func (r *refusal) rules() []string {
 	return slices.Compact(names)
 }
 
+// waitAsTold takes over how long the sources of an error want to be left alone.
+func (r *refusal) waitAsTold(errs ...error) *refusal {
+	for _, err := range errs {
+		var busy *evidence.BusyError
+		if errors.As(err, &busy) {
+			r.after = max(r.after, busy.After)
+		}
+	}
+	return r
+}
+
 // asRefusal makes a refusal of any error. What failed after an agent hung up, or
 // its time was over, failed because of that; a verdict stays one: who is denied
 // must not be able to hide it by hanging up.
@@ -100,5 +116,9 @@ func asRefusal(ctx context.Context, err error) *refusal {
 
 // status is what the agent gets to see.
 func (r *refusal) status(decisionID string) error {
-	return status.Errorf(r.class.code, "%s (decision %s)", r.class.public, decisionID)
+	public := r.class.public
+	if r.after > 0 {
+		public += " in " + r.after.String()
+	}
+	return status.Errorf(r.class.code, "%s (decision %s)", public, decisionID)
 }

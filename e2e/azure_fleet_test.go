@@ -7,15 +7,19 @@ import (
 	"github.com/spire-gatehouse/gatehouse/e2e/stage"
 )
 
-// TestAzureFleetUnderLimits has machines attest all at once, more than Resource
-// Manager's limits allow. Each waits for its turn; none is sent away. Each costs
-// two calls, one for the machine and one for its interface.
+// TestAzureFleetUnderLimits has machines attest all at once, under limits that let
+// next to no calls through. All get in, for a handful of calls: most are read
+// together, from Resource Graph and, as that doesn't know half of them yet, from
+// lists.
 func TestAzureFleetUnderLimits(t *testing.T) {
-	const machines, burst, perSecond = 150, 40, 40
+	const machines, burst, perSecond = 150, 2, 2
 	s := startAzure(t, azureSecret)
 	fleet := make([]stage.VM, machines)
 	for i := range fleet {
 		fleet[i] = s.vm(fmt.Sprintf("web-%d", i), azureNumbered(i))
+		if i%2 == 0 {
+			s.Manager.Hide(*fleet[i].Machine.ID, *fleet[i].NIC.ID)
+		}
 	}
 	s.Manager.Limit(burst, perSecond)
 	errs := s.attestAll(t, machines, machines, func(i int) []byte { return azurePayload(t, s.Token(fleet[i].Metadata.Identity)) })
@@ -24,8 +28,8 @@ func TestAzureFleetUnderLimits(t *testing.T) {
 			t.Errorf("machine %d: %v", i, err)
 		}
 	}
-	if calls := len(s.Manager.Calls()); calls != 2*machines {
-		t.Errorf("%d calls, want %d", calls, 2*machines)
+	if calls := s.Manager.Calls(); len(calls) > 30 {
+		t.Errorf("%d calls, want 30 at most: %v", len(calls), calls)
 	}
 	if s.Manager.Throttled() == 0 {
 		t.Error("nothing was throttled: the test shows nothing")

@@ -18,16 +18,18 @@
 //	claims.go        the document as policy sees it
 //	gather.go        facts asked for by name
 //	facts.go         the facts as policy sees them
-//	instance.go      instance: EC2's answer, checked
+//	instance.go      instance: asked for together with others
+//	describe.go      EC2's answer about many, checked
 //	profile.go       instance_profile
 //	organization.go  organization: from Organizations or, accountlist.go, a file
-//	eks.go           eks, from what cluster.go lists of one cluster
+//	eks.go           eks, from what cluster.go lists of one cluster, in turns.go's turns
 //	convert*.go      AWS's structures, in which anything may be nil, made facts
 //	readfile.go      an operator's files, bounded
 //	pages.go         lists that come in pages, many calls at once
 //	clients.go       what of AWS is called
 //	session.go       clients of the AWS SDK, one set for each scope
 //	roles.go         whose credentials they have
+//	calls.go         retries, and the report of each call
 //	attempts.go      why a call that ran out of time was retried
 //
 // # What this evidence does not prove

@@ -10,7 +10,9 @@
 //	cloud.go, authority.go, key.go, keys.go     who may sign, and with which keys
 //	verify.go, signature.go, claims.go          the checks, and what they prove
 //	gather.go, source.go, facts.go, network.go  facts, from the resource that the token names
-//	client.go, convert.go, credentials.go       Azure's SDK: nothing of it leaves these
+//	batches.go                                  many resources together: how they are read
+//	client.go, graph.go, quota.go, lists.go     one by its ID, many from Resource Graph or a list
+//	convert.go, credentials.go, calls.go        the rest of Azure's SDK: nothing of it leaves these
 //
 // # What a token does not prove
 //

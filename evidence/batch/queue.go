@@ -132,7 +132,9 @@ func (b *Batcher[G, K, V]) due(g *group[K, V], now time.Time) (time.Duration, bo
 	return g.began.Add(b.options.Pace).Sub(now), true
 }
 
-// begin takes questions from the queue and asks them. The caller holds b.mu.
+// begin takes questions from the queue and asks them. The call has the values of the
+// context of who asked first, and so is reported to that one's observer alone: it is
+// one call. The caller holds b.mu.
 func (b *Batcher[G, K, V]) begin(key G, g *group[K, V]) {
 	n := min(len(g.queue), b.options.Size)
 	asked := slices.Clone(g.queue[:n])

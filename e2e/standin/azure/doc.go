@@ -13,6 +13,7 @@
 //	cloud.go, token.go   the cloud, its machines and applications, and their tokens
 //	login.go             the authority: the rest of what package entra leaves out
 //	manager.go, fakes.go Resource Manager, by the fake servers of Azure's own SDK
+//	graph.go             Resource Graph, with its quota and its lag
 //	world.go, limit.go   what it knows, and how often it may be asked
 //	metadata.go          the instance metadata service
 //	site.go, proxy.go    TLS, and the way there

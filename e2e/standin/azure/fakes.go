@@ -2,15 +2,17 @@ package azure
 
 import (
 	"context"
+	"maps"
 	"net/http"
 	"regexp"
+	"slices"
+	"strings"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/fake"
 	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/compute/armcompute/v8"
 	computefake "github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/compute/armcompute/v8/fake"
 	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/network/armnetwork/v9"
 	networkfake "github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/network/armnetwork/v9/fake"
-	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/resourcegraph/armresourcegraph"
 	graphfake "github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/resourcegraph/armresourcegraph/fake"
 	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/resources/armresources/v3"
 	resourcesfake "github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/resources/armresources/v3/fake"
@@ -25,6 +27,12 @@ func (m *Manager) fakes() map[string]transport {
 				resp.SetResponse(http.StatusOK, armcompute.VirtualMachinesClientGetResponse{VirtualMachine: vm}, nil)
 				return resp, problem
 			},
+			NewListPager: func(group string, _ *armcompute.VirtualMachinesClientListOptions) (resp fake.PagerResponder[armcompute.VirtualMachinesClientListResponse]) {
+				page := armcompute.VirtualMachinesClientListResponse{}
+				page.Value = listed(m, m.machines, group)
+				resp.AddPage(http.StatusOK, page, nil)
+				return resp
+			},
 		}),
 		"VirtualMachineScaleSetVMsClient": computefake.NewVirtualMachineScaleSetVMsServerTransport(&computefake.VirtualMachineScaleSetVMsServer{
 			Get: func(ctx context.Context, _, _, _ string, _ *armcompute.VirtualMachineScaleSetVMsClientGetOptions) (resp fake.Responder[armcompute.VirtualMachineScaleSetVMsClientGetResponse], problem fake.ErrorResponder) {
@@ -38,6 +46,12 @@ func (m *Manager) fakes() map[string]transport {
 				nic, problem := look(ctx, m, m.interfaces)
 				resp.SetResponse(http.StatusOK, armnetwork.InterfacesClientGetResponse{Interface: nic}, nil)
 				return resp, problem
+			},
+			NewListPager: func(group string, _ *armnetwork.InterfacesClientListOptions) (resp fake.PagerResponder[armnetwork.InterfacesClientListResponse]) {
+				page := armnetwork.InterfacesClientListResponse{}
+				page.Value = listed(m, m.interfaces, group)
+				resp.AddPage(http.StatusOK, page, nil)
+				return resp
 			},
 			GetVirtualMachineScaleSetNetworkInterface: func(ctx context.Context, _, _, _, _ string, _ *armnetwork.InterfacesClientGetVirtualMachineScaleSetNetworkInterfaceOptions) (resp fake.Responder[armnetwork.InterfacesClientGetVirtualMachineScaleSetNetworkInterfaceResponse], problem fake.ErrorResponder) {
 				nic, problem := look(ctx, m, m.interfaces)
@@ -70,31 +84,15 @@ func (m *Manager) lister(subscription string) transport {
 	return resourcesfake.NewServerTransport(&resourcesfake.Server{NewListPager: list})
 }
 
-// graphQuery is the part of a query that says whose machine is wanted.
-var graphQuery = regexp.MustCompile(`^resources \| where type =~ 'microsoft\.compute/virtualmachines' \| where identity\.principalId =~ '([0-9a-f-]+)' \| project id$`)
-
-// query answers Resource Graph's one query that is known here.
-func (m *Manager) query(_ context.Context, request armresourcegraph.QueryRequest, _ *armresourcegraph.ClientResourcesOptions) (resp fake.Responder[armresourcegraph.ClientResourcesResponse], problem fake.ErrorResponder) {
-	if request.Query == nil || graphQuery.FindStringSubmatch(*request.Query) == nil {
-		problem.SetResponseError(http.StatusBadRequest, "InvalidQuery")
-		return resp, problem
-	}
-	subscriptions := []string{""}
-	if len(request.Subscriptions) > 0 {
-		subscriptions = nil
-		for _, subscription := range request.Subscriptions {
-			subscriptions = append(subscriptions, *subscription)
+// listed are the resources of a group, all on one page.
+func listed[T any](m *Manager, in map[string]T, group string) []*T {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	all := []*T{}
+	for _, id := range slices.Sorted(maps.Keys(in)) {
+		if resource := in[id]; strings.Contains(id, "/resourcegroups/"+strings.ToLower(group)+"/") {
+			all = append(all, &resource)
 		}
 	}
-	rows := []any{}
-	for _, subscription := range subscriptions {
-		for _, id := range m.holders(subscription, graphQuery.FindStringSubmatch(*request.Query)[1]) {
-			rows = append(rows, map[string]any{"id": id})
-		}
-	}
-	count := int64(len(rows))
-	resp.SetResponse(http.StatusOK, armresourcegraph.ClientResourcesResponse{QueryResponse: armresourcegraph.QueryResponse{
-		Data: rows, Count: &count, TotalRecords: &count,
-	}}, nil)
-	return resp, problem
+	return all
 }

@@ -29,6 +29,8 @@ type Manager struct {
 	instances  map[string]armcompute.VirtualMachineScaleSetVM
 	interfaces map[string]armnetwork.Interface
 	calls      []Call
+	hidden     map[string]bool    // IDs that Resource Graph doesn't know yet
+	windows    map[string]*window // of Resource Graph, by caller
 	down       int
 	limit      limit
 	servers    map[string]transport // by the name of the SDK's client
@@ -52,6 +54,8 @@ func newManager(caller func(string) string) *Manager {
 		machines:   map[string]armcompute.VirtualMachine{},
 		instances:  map[string]armcompute.VirtualMachineScaleSetVM{},
 		interfaces: map[string]armnetwork.Interface{},
+		hidden:     map[string]bool{},
+		windows:    map[string]*window{},
 	}
 	m.servers = m.fakes()
 	return m
@@ -93,6 +97,8 @@ var operations = []struct {
 	{http.MethodGet, path(`/resourcegroups/[^/]+/providers/microsoft\.compute/virtualmachinescalesets/[^/]+/virtualmachines/[^/]+`), "VirtualMachineScaleSetVMsClient.Get"},
 	{http.MethodGet, path(`/resourcegroups/[^/]+/providers/microsoft\.network/networkinterfaces/[^/]+`), "InterfacesClient.Get"},
 	{http.MethodGet, path(`/resourcegroups/[^/]+/providers/microsoft\.compute/virtualmachinescalesets/[^/]+/virtualmachines/[^/]+/networkinterfaces/[^/]+`), "InterfacesClient.GetVirtualMachineScaleSetNetworkInterface"},
+	{http.MethodGet, path(`/resourcegroups/[^/]+/providers/microsoft\.compute/virtualmachines`), "VirtualMachinesClient.NewListPager"},
+	{http.MethodGet, path(`/resourcegroups/[^/]+/providers/microsoft\.network/networkinterfaces`), "InterfacesClient.NewListPager"},
 	{http.MethodGet, path(`/resources`), "Client.NewListPager"},
 	{http.MethodPost, regexp.MustCompile(`^/providers/microsoft\.resourcegraph/resources$`), "GraphClient.Resources"},
 }
@@ -126,6 +132,8 @@ func (m *Manager) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		refuseManager(w, http.StatusTooManyRequests, "TooManyRequests")
 	case down != 0:
 		refuseManager(w, down, "Broken")
+	case operation == "GraphClient.Resources" && !m.quota(w, caller):
+		refuseManager(w, http.StatusTooManyRequests, "RateLimiting")
 	case operation == "":
 		refuseManager(w, http.StatusNotFound, "InvalidResourceType")
 	case r.URL.Query().Get("api-version") == "":
