@@ -77,7 +77,7 @@ const (
 	defaultManagementRegion  = "us-west-2"
 	defaultOrgAccountMapTTL  = 3 * time.Minute
 	minOrgAccountMapTTL      = time.Minute
-	maxEKSClusters           = 100
+	maxEKSClusters           = 1000
 	accessKeyIDVariable      = "AWS_ACCESS_KEY_ID"
 	secretAccessKeyVariable  = "AWS_SECRET_ACCESS_KEY"
 	sessionTokenVariable     = "AWS_SESSION_TOKEN"

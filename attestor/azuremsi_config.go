@@ -60,7 +60,7 @@ const (
 	defaultResourceID         = "https://management.azure.com/"
 	defaultSignatureAlgorithm = "RS256"
 	authorityHostVariable     = "AZURE_AUTHORITY_HOST" // as azidentity knows it
-	maxAzureTenants           = 1024
+	maxAzureTenants           = 8192
 )
 
 // buildAzureMSI makes the configuration of the text that SPIRE hands over, or

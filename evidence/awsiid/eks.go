@@ -31,14 +31,16 @@ func (g *gathering) eks(ctx context.Context) (any, error) {
 		return nil, errNoClusters
 	}
 	came, clusters := time.Now(), g.collector.clusters
+	holds := func(members membership) bool { return len(members[g.claims.InstanceID]) > 0 }
+	for _, cluster := range g.collector.options.EKSClusters {
+		if members, ok := clusters.Peek(ctx, clusterKey{g.scope.asked(), cluster}, holds); ok {
+			return ClusterMembership{Clusters: slices.SortedFunc(slices.Values(members[g.claims.InstanceID]), compareClusters)}, nil
+		}
+	}
 	for _, step := range []struct {
 		atOnce int
 		look   lookup
 	}{
-		{all, func(ctx context.Context, key clusterKey) (membership, error) {
-			members, _ := clusters.Peek(ctx, key)
-			return members, nil
-		}},
 		// In the order of their names, and few at once, although those that are
 		// read wait for their turns by themselves: so that each node reads the
 		// same ones first.
@@ -88,8 +90,10 @@ func (g *gathering) clustersOf(ctx context.Context, atOnce int, look lookup) ([]
 		slices.SortFunc(failures, func(a, b error) int { return cmp.Compare(a.Error(), b.Error()) })
 		return nil, errors.Join(append(failures, err)...)
 	}
-	slices.SortFunc(found, func(a, b EKSCluster) int {
-		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.NodeGroup, b.NodeGroup), cmp.Compare(a.AutoScalingGroup, b.AutoScalingGroup))
-	})
+	slices.SortFunc(found, compareClusters)
 	return found, nil
+}
+
+func compareClusters(a, b EKSCluster) int {
+	return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.NodeGroup, b.NodeGroup), cmp.Compare(a.AutoScalingGroup, b.AutoScalingGroup))
 }

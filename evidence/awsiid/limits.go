@@ -57,7 +57,7 @@ const (
 	maxScalingGroups = 2_000   // of a cluster
 	maxNodes         = 100_000 // of a cluster
 	maxPages         = 5_000   // of one list; a page may be empty
-	maxClusters      = 100     // configured ones
+	maxClusters      = 1_000   // configured ones
 	maxAnswer        = 32 << 20
 )
 
@@ -113,7 +113,7 @@ const (
 	maxClients     = 1024
 	maxCredentials = 1024
 	maxProfiles    = 4096
-	maxMemberships = 512
+	maxMemberships = 4096
 )
 
 // youngInstance is how long after its launch EC2, which is eventually consistent,

@@ -123,5 +123,5 @@ const (
 	credentialLifetime = 5 * time.Minute
 	credentialRecheck  = 10 * time.Second
 	credentialTimeout  = 20 * time.Second
-	maxTenants         = 1024
+	maxTenants         = 8192
 )

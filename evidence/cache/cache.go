@@ -100,20 +100,26 @@ func (c *Cache[K, V]) Get(ctx context.Context, key K) (V, error) {
 	})
 }
 
-// Peek returns an answer that is at most Lifetime old if it is there, and waits for
-// none. Like one of Get, it is renewed when it is about to be too old.
-func (c *Cache[K, V]) Peek(ctx context.Context, key K) (V, bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+// Peek returns an answer that is at most Lifetime old if it is there and good is
+// content with it. It waits for none. Like one of Get, it is renewed when it is about
+// to be too old.
+func (c *Cache[K, V]) Peek(ctx context.Context, key K, good func(V) bool) (V, bool) {
+	var none V
 	asked := time.Now()
+	c.mu.Lock()
 	e, ok := c.entries.Get(key)
 	if !ok || e.loadedAt.IsZero() || asked.Sub(e.loadedAt) > c.options.Lifetime {
-		var none V
+		c.mu.Unlock()
 		return none, false
 	}
 	c.renew(ctx, key, e, asked)
-	c.report(ctx, evidence.LookupHit, asked.Sub(e.loadedAt))
-	return e.value, true
+	value, age := e.value, asked.Sub(e.loadedAt)
+	c.mu.Unlock()
+	if !good(value) {
+		return none, false
+	}
+	c.report(ctx, evidence.LookupHit, age)
+	return value, true
 }
 
 // Since returns an answer whose load began at that time or later, or an error: it

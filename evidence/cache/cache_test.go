@@ -67,7 +67,8 @@ func run(t *testing.T, name string, f func(t *testing.T, c *cache.Cache[string, 
 	})
 }
 
-func no(string) bool { return false }
+func no(string) bool  { return false }
+func yes(string) bool { return true }
 
 func want(t *testing.T, s *source, loads int, value string) func(string, error) {
 	t.Helper()
@@ -184,20 +185,23 @@ func TestCache(t *testing.T) {
 	})
 	run(t, "peeking waits for nothing", func(t *testing.T, c *cache.Cache[string, string], s *source) {
 		s.set(time.Second, nil)
-		if got, ok := c.Peek(t.Context(), "a"); ok || s.count() != 0 {
+		if got, ok := c.Peek(t.Context(), "a", yes); ok || s.count() != 0 {
 			t.Errorf("got %q after %d loads", got, s.count())
 		}
 		want(t, s, 1, "a1")(c.Get(t.Context(), "a"))
 		time.Sleep(3*time.Minute + time.Second)
-		if got, ok := c.Peek(t.Context(), "a"); got != "a1" || !ok {
+		if got, ok := c.Peek(t.Context(), "a", yes); got != "a1" || !ok {
 			t.Errorf("got %q", got)
 		}
+		if got, ok := c.Peek(t.Context(), "a", no); got != "" || ok {
+			t.Errorf("got %q, which is not good", got)
+		}
 		time.Sleep(2 * time.Second) // it is renewed, as it is in use
-		if got, ok := c.Peek(t.Context(), "a"); got != "a2" || !ok {
+		if got, ok := c.Peek(t.Context(), "a", yes); got != "a2" || !ok {
 			t.Errorf("got %q", got)
 		}
 		time.Sleep(4*time.Minute + time.Second)
-		if got, ok := c.Peek(t.Context(), "a"); ok {
+		if got, ok := c.Peek(t.Context(), "a", yes); ok {
 			t.Errorf("got %q, which is too old", got)
 		}
 	})
@@ -333,7 +337,7 @@ func TestLookupsAreReported(t *testing.T) {
 		both.Wait()
 		time.Sleep(time.Minute)
 		get()
-		c.Peek(ctx, "a")
+		c.Peek(ctx, "a", yes)
 		s.set(0, errors.New("down"))
 		time.Sleep(10 * time.Minute)
 		get()
