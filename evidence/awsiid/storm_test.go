@@ -60,14 +60,30 @@ func aFleet(unknown ...string) *cloud {
 	return c
 }
 
-// storm has n nodes of an account and region attest within a time, and compares
-// what each is told.
-func storm(t *testing.T, c *cloud, n int, within time.Duration, want func(i int) evidence.Status) {
+// payloads are what n nodes of an account and region send.
+func payloads(t *testing.T, n int) [][]byte {
+	t.Helper()
+	ours, _ := authorities(t)
+	all := make([][]byte, n)
+	for i := range all {
+		document := authority.NewDocument(testRegion)
+		document.InstanceID, document.PendingTime = memberID(i), "2026-01-02T02:00:00Z"
+		all[i] = mustSign(t, func() ([]byte, error) { return ours.Payload(document.JSON()) })
+	}
+	return all
+}
+
+// storm has nodes attest within a time, and compares what each is told.
+func storm(t *testing.T, c *cloud, payloads [][]byte, within time.Duration, want func(i int) evidence.Status) {
 	t.Helper()
 	nodes := newFleet(t, awsiid.Options{Clients: c})
-	made := make([]evidence.Evidence, n)
-	for i := range made {
-		made[i] = nodes.node(testRegion, func(d *authority.Document) { d.InstanceID, d.PendingTime = memberID(i), "2026-01-02T02:00:00Z" })
+	made := make([]evidence.Evidence, len(payloads))
+	for i, payload := range payloads {
+		node, err := nodes.collector.Verify(t.Context(), payload)
+		if err != nil {
+			t.Fatal(err)
+		}
+		made[i] = node
 	}
 	var all sync.WaitGroup
 	for i, node := range made {
@@ -85,7 +101,7 @@ func storm(t *testing.T, c *cloud, n int, within time.Duration, want func(i int)
 				t.Errorf("node %d: got %+v", i, got)
 			}
 		})
-		time.Sleep(within / time.Duration(n))
+		time.Sleep(within / time.Duration(len(made)))
 	}
 	all.Wait()
 	synctest.Wait()
@@ -98,10 +114,11 @@ func inStorm(t *testing.T, name string, f func(t *testing.T)) {
 
 // A thousand nodes of an account and region with five profiles cost 20 calls.
 func TestStorm(t *testing.T) {
+	thousand := payloads(t, 1000)
 	for name, within := range map[string]time.Duration{"all at once": 0, "in a second": time.Second} {
 		inStorm(t, name, func(t *testing.T) {
 			c := aFleet()
-			storm(t, c, 1000, within, nil)
+			storm(t, c, thousand, within, nil)
 			if got := c.asked(); len(got) > 20 {
 				t.Errorf("%d calls: %s", len(got), strings.Join(got, "\n"))
 			}
@@ -114,7 +131,7 @@ func TestStormWithBadInstances(t *testing.T) {
 	for name, unknown := range map[string][]string{"one": {memberID(30)}, "several": {memberID(30), memberID(31), memberID(77)}} {
 		inStorm(t, name, func(t *testing.T) {
 			c := aFleet(unknown...)
-			storm(t, c, 100, 0, func(i int) evidence.Status {
+			storm(t, c, payloads(t, 100), 0, func(i int) evidence.Status {
 				if slices.Contains(unknown, memberID(i)) {
 					return evidence.StatusAbsent
 				}
@@ -137,7 +154,7 @@ func TestStormOfStrangers(t *testing.T) {
 			out.Reservations[0].Instances[0].InstanceId = new("i-0000ffff")
 			return out, err
 		}
-		storm(t, c, 50, 0, func(int) evidence.Status { return evidence.StatusError })
+		storm(t, c, payloads(t, 50), 0, func(int) evidence.Status { return evidence.StatusError })
 	})
 }
 
@@ -148,7 +165,7 @@ func TestStormThrottled(t *testing.T) {
 			time.Sleep(latency)
 			return nil, &smithy.GenericAPIError{Code: "RequestLimitExceeded", Message: "Request limit exceeded."}
 		}}
-		storm(t, c, 100, 0, func(int) evidence.Status { return evidence.StatusError })
+		storm(t, c, payloads(t, 100), 0, func(int) evidence.Status { return evidence.StatusError })
 		if got := c.asked(); len(got) != 2 {
 			t.Errorf("%d calls, want 2", len(got))
 		}

@@ -19,7 +19,7 @@ import (
 
 var (
 	// errNoGraph says that Resource Graph is not asked, for now.
-	errNoGraph = errors.New("Resource Graph is not asked")
+	errNoGraph = errors.New("no query is sent to Resource Graph")
 
 	// errRefused says that it gives no answers at all.
 	errRefused = errors.New("refused")
