@@ -2,8 +2,10 @@ package e2e_test
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -203,5 +205,60 @@ func (c motoCloud) terminate(t *testing.T, id string) {
 	t.Helper()
 	if _, err := c.client.TerminateInstances(t.Context(), &ec2.TerminateInstancesInput{InstanceIds: []string{id}}); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestCollectorSharesCalls has instances described together by the real SDK. Those
+// that don't exist are named by an error of the whole call.
+func TestCollectorSharesCalls(t *testing.T) {
+	cloud := newAWS(t)
+	setAWSEnvironment(t, cloud.URL)
+	certificates, err := awsiid.LoadCertificates(cloud.Certificates)
+	if err != nil {
+		t.Fatal(err)
+	}
+	clients, err := awsiid.NewSDKClients(t.Context(), awsiid.Credentials{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	collector, err := awsiid.New(awsiid.Options{Certificates: certificates, Clients: clients})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const count = 150
+	missing := func(i int) bool { return i == 17 || i == 42 }
+	nodes := make([]evidence.Evidence, count)
+	for i := range nodes {
+		id := fmt.Sprintf("i-%017x", i+1)
+		document := cloud.Document(id)
+		document.PendingTime = time.Now().Add(-time.Hour).UTC().Format(time.RFC3339) // not so young that it is asked for again
+		payload, err := cloud.Authority.Payload(document.JSON())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if nodes[i], err = collector.Verify(t.Context(), payload); err != nil {
+			t.Fatal(err)
+		}
+		if !missing(i) {
+			standInCloud{cloud}.put(t, id, aws.Running())
+		}
+	}
+	cloud.API.Forget()
+	var all sync.WaitGroup
+	for i, node := range nodes {
+		all.Go(func() {
+			fact := node.Gather(t.Context(), []string{"instance"})["instance"]
+			want := evidence.StatusKnown
+			if missing(i) {
+				want = evidence.StatusAbsent
+			}
+			if instance, _ := fact.Value.(awsiid.Instance); fact.Status != want || want == evidence.StatusKnown && instance.ID != fmt.Sprintf("i-%017x", i+1) {
+				t.Errorf("instance %d: got %+v, want %s", i, fact, want)
+			}
+		})
+	}
+	all.Wait()
+	if calls := cloud.API.Calls(); len(calls) > 8 {
+		t.Errorf("%d calls, want 8 at most: %+v", len(calls), calls)
 	}
 }
