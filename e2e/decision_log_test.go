@@ -97,7 +97,7 @@ func acceptedLine() map[string]any {
 				"vpc_id": "vpc-0a1b2c3d4e5f60718", "subnet_id": "subnet-0a1b2c3d4e5f60718",
 				"tags":             object{"Name": "web-1", "env": "prod"},
 				"security_groups":  []any{object{"id": "sg-0a1b2c3d4e5f60718", "name": "web"}},
-				"metadata_options": object{"http_endpoint": "enabled", "http_put_response_hop_limit": 1.0, "http_tokens": "required"},
+				"metadata_options": object{"http_endpoint": "enabled", "http_put_response_hop_limit": 1.0, "http_tokens": "required", "state": "applied"},
 				"network_interfaces": []any{object{
 					"id": "eni-0a1b2c3d4e5f60718", "device_index": 0.0, "attach_time": at, "private_ips": []any{"10.158.112.84"}, "status": "in-use",
 				}},
