@@ -138,7 +138,7 @@ func (s *logSink) Accept(_ string, level hclog.Level, msg string, args ...any) {
 // next waits for a line with that message, and takes it and all before it away.
 func (s *logSink) next(t *testing.T, msg string) map[string]any {
 	t.Helper()
-	late := time.After(20 * time.Second)
+	late := time.After(time.Minute)
 	for {
 		s.mu.Lock()
 		for i, line := range s.lines {

@@ -228,11 +228,11 @@ func TestPolicyBundlePersisted(t *testing.T) {
 	b.persist = t.TempDir()
 	start := func(t *testing.T) (*plugin, error) {
 		p := serve(t, newCloud(), &agentStore{})
-		_, err := p.config.Configure(t.Context(), configure(strings.Replace(b.config(), "10s", "2s", 1)))
+		_, err := p.config.Configure(t.Context(), configure(strings.Replace(b.config(), "10s", "5s", 1)))
 		return p, err
 	}
 	b.SetDown(true)
-	if _, err := start(t); status.Code(err) != codes.InvalidArgument || !strings.Contains(err.Error(), `policy: bundle "policy" could not be taken within 2s: server replied with Service Unavailable`) {
+	if _, err := start(t); status.Code(err) != codes.InvalidArgument || !strings.Contains(err.Error(), `policy: bundle "policy" could not be taken within 5s: server replied with Service Unavailable`) {
 		t.Fatalf("with nothing at all: got %v", err)
 	}
 	b.SetDown(false)
@@ -267,7 +267,7 @@ func TestPolicyBundlePersisted(t *testing.T) {
 	b.key2(t, onDisk)
 	t.Run("a bad one is nothing while the service is down", func(t *testing.T) {
 		b.SetDown(true)
-		if _, err := start(t); err == nil || !strings.Contains(err.Error(), "could not be taken within 2s") {
+		if _, err := start(t); err == nil || !strings.Contains(err.Error(), "could not be taken within 5s") {
 			t.Errorf("got %v", err)
 		}
 	})
@@ -361,7 +361,7 @@ func TestBundleCredentialsStaySecret(t *testing.T) {
 	s.Publish("/policy", testbundles.Build(t, testbundles.Spec{Revision: "r1", Files: map[string]string{"gatehouse/aws_iid/tofu.rego": tofuOff}}))
 	config := func(url, more string) string {
 		return baseConfig + fmt.Sprintf(`policy {
-			start_timeout = "2s"
+			start_timeout = "10s"
 			service "s" {
 				url = %q
 				headers { X-Api-Key = %q }

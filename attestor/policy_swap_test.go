@@ -42,7 +42,7 @@ func (m *mounted) publish(t *testing.T, files map[string]string) {
 // TestSwapUnderLoad attests while one revision takes over from another: no node
 // is refused, none gets some of each, and none an older one than a node before.
 func TestSwapUnderLoad(t *testing.T) {
-	const swaps, workers = 5, 4
+	const swaps, workers = 3, 2
 	m := &mounted{policyDir: policyDir(t.TempDir())}
 	publish := func(n int) {
 		m.publish(t, map[string]string{
