@@ -1,108 +1,74 @@
 package tofu
 
 import (
-	"container/list"
-	"sync"
+	"context"
+	"errors"
+	"net/netip"
 	"time"
 )
 
-// Claims are short-lived holds on names: of agents, and of the machines behind
-// evidence. Between the question whether an agent has attested and SPIRE's
-// storing it, a claim keeps every other attestation of the same agent or machine
-// out; SPIRE's AgentStore alone can't.
+// Claims are short-lived holds on nodes. Between the question whether an agent
+// has attested and SPIRE's storing it, a claim keeps every other attestation of
+// the same agent or machine out; SPIRE's AgentStore alone can't.
 //
-// These claims are this process's own. They are safe for concurrent use.
-type Claims struct {
-	ttl time.Duration
-	now func() time.Time
-
-	mu     sync.Mutex
-	held   map[string]*Claim
-	ending *list.List // of *Claim that were kept, the one that ends first in front
+// Memory holds them for one process, postgres.DB for all that share a database,
+// Both for a process that does both. All are safe for concurrent use.
+type Claims interface {
+	// Take claims the node's agent and its machine, or neither when another
+	// attestation holds one of them. An error means that it is not known who
+	// holds them: nobody may be let in on it. The Claim is nil only with an error;
+	// Release ends it, unless Keep did.
+	Take(ctx context.Context, node Node) (Claim, error)
 }
 
-// Claim is a hold on names, for one attestation. Exactly one of Release and
-// Keep ends it; what is called after that does nothing.
-type Claim struct {
-	claims *Claims
-	names  []string
-	until  time.Time // zero while the attestation runs
-	over   bool
+// Claim is what one attestation has of a node. It is for one goroutine.
+type Claim interface {
+	// Held is false when another attestation holds the node.
+	Held() bool
+
+	// First is what is remembered of the machine's first use; nil when nothing
+	// is. It was asked for after the claim was taken.
+	First() *First
+
+	// Keep lets a held claim run out by itself: the node is accepted, and SPIRE is
+	// about to store it. It remembers the first use, where that is done, in the
+	// same instant. ErrLost means that the claim ran out before, or that what is
+	// remembered is no longer what First said: then, as with any error, the node
+	// must not be let in. peer is the agent's address; the zero value if unknown.
+	Keep(ctx context.Context, peer netip.Addr) error
+
+	// Release ends the claim at once: nobody was let in. It ends no claim that was
+	// kept, nor another's. A claim whose release fails runs out by itself. It
+	// obeys ctx's values, and not its end: who hangs up must not hold a claim.
+	Release(ctx context.Context) error
 }
 
-// NewClaims returns claims that live for ttl after they were kept: time enough
-// for SPIRE to store the agent. now is the clock; nil means time.Now.
-func NewClaims(ttl time.Duration, now func() time.Time) *Claims {
-	if now == nil {
-		now = time.Now
-	}
-	return &Claims{ttl: ttl, now: now, held: map[string]*Claim{}, ending: list.New()}
+// ErrLost is the error of Keep when what the decision rested on has changed.
+var ErrLost = errors.New("the claim was lost")
+
+// Node is what an attestation is about.
+type Node struct {
+	// AgentID is the SPIFFE ID that the agent is to have.
+	AgentID string
+
+	// Machine names the machine behind the evidence, whatever agent it becomes,
+	// in one trust domain.
+	Machine string
 }
 
-// Take claims all of the names, or none of them when one is held: then the
-// answer is false, and there is no claim.
-func (c *Claims) Take(names ...string) (*Claim, bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.expire()
-	for _, name := range names {
-		if c.held[name] != nil {
-			return nil, false
-		}
-	}
-	claim := &Claim{claims: c, names: names}
-	for _, name := range names {
-		c.held[name] = claim
-	}
-	return claim, true
-}
+// First is what is remembered of a machine's first use, for as long as it takes
+// until an operator has it forgotten.
+type First struct {
+	// AgentID is the agent that the machine became.
+	AgentID string
 
-// expire drops the claims whose time is over. Memory is bounded by the
-// attestations that run, and those accepted within ttl.
-func (c *Claims) expire() {
-	now := c.now()
-	for front := c.ending.Front(); front != nil; front = c.ending.Front() {
-		claim := front.Value.(*Claim)
-		if claim.until.After(now) {
-			return
-		}
-		c.ending.Remove(front)
-		c.drop(claim)
-	}
-}
+	// Time is when it did, by the clock of what remembers.
+	Time time.Time
 
-func (c *Claims) drop(claim *Claim) {
-	for _, name := range claim.names {
-		delete(c.held, name)
-	}
-}
+	// PeerIP is the address that the agent had then; the zero value if unknown.
+	PeerIP netip.Addr
 
-// Release ends the claim at once: nobody was let in. It does nothing to a nil
-// claim, or one that was kept.
-func (c *Claim) Release() {
-	if c == nil {
-		return
-	}
-	c.claims.mu.Lock()
-	defer c.claims.mu.Unlock()
-	if !c.over {
-		c.over = true
-		c.claims.drop(c)
-	}
-}
-
-// Keep lets the claim run out by itself: the agent was accepted, and SPIRE is
-// about to store it. It does nothing to a nil claim: a policy may accept an agent
-// though another attestation holds it.
-func (c *Claim) Keep() {
-	if c == nil {
-		return
-	}
-	c.claims.mu.Lock()
-	defer c.claims.mu.Unlock()
-	if !c.over {
-		c.over = true
-		c.until = c.claims.now().Add(c.claims.ttl)
-		c.claims.ending.PushBack(c)
-	}
+	// Uses counts how often the machine was accepted as that agent: 1 after the
+	// first time.
+	Uses int64
 }

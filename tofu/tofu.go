@@ -5,8 +5,10 @@
 // servers and asked through the AgentStore host service: see Store. It answers that
 // one question and nothing else: not when, not with which evidence, not whether the
 // agent is banned (SPIRE enforces bans itself). Claims hold off whoever else asks
-// between the question and SPIRE's storing the agent. A claim comes first, then
-// the question.
+// between the question and SPIRE's storing the agent, and may remember what agent
+// a machine became. A claim comes first, then the question.
+//
+// Start at Claims. Memory is for one server; package postgres is for several.
 package tofu
 
 import (
