@@ -20,13 +20,13 @@ type attestation struct {
 	record   *record
 	evidence evidence.Evidence
 	input    rego.Input
-	claim    *tofu.Claim // nil until first use is looked at, or when another holds it
+	claim    tofu.Claim // nil until first use is looked at
 }
 
 // run takes the six steps of an attestation.
 func (a *attestation) run(ctx context.Context, payload []byte) error {
 	// However this ends, by a panic too: a claim that was not kept is released.
-	defer func() { a.claim.Release() }()
+	defer a.release(ctx)
 
 	// 1. Verify: nothing is looked at before the authority's signature holds.
 	if err := a.verify(ctx, payload); err != nil {
@@ -70,7 +70,9 @@ func (a *attestation) run(ctx context.Context, payload []byte) error {
 	}
 	a.record.selectors = decision.Selectors
 	a.record.canReattest = decision.CanReattest
-	a.claim.Keep()
+	if err := a.claim.Keep(ctx, a.input.PeerIP); err != nil {
+		return refuse(unavailable, "first use: %w", err)
+	}
 	return nil
 }
 
@@ -100,8 +102,8 @@ func (a *attestation) verify(ctx context.Context, payload []byte) error {
 }
 
 // admit evaluates the admission, and once more with input.tofu when the agent
-// path turns out to be in use: a policy that allows re-attestation sees the same
-// question as one that does not.
+// path turns out to be in use, or the machine to be known: a policy that allows
+// re-attestation sees the same question as one that does not.
 func (a *attestation) admit(ctx context.Context) (rego.Admission, error) {
 	if err := a.renderAgentPath(); err != nil {
 		return rego.Admission{}, err
@@ -114,7 +116,7 @@ func (a *attestation) admit(ctx context.Context) (rego.Admission, error) {
 	if err := a.firstUse(ctx, admission.AgentPath); err != nil {
 		return rego.Admission{}, err
 	}
-	if !a.input.Tofu.Attested && !a.input.Tofu.Claimed {
+	if *a.input.Tofu == (rego.Tofu{}) {
 		return admission, nil
 	}
 	again, err := a.askAdmission(ctx)
@@ -215,14 +217,20 @@ func (a *attestation) gather(ctx context.Context, admission rego.Admission) erro
 func (a *attestation) firstUse(ctx context.Context, agentPath string) error {
 	defer a.record.time("first_use")()
 	agentID := a.agentID(agentPath)
-	if a.claim == nil {
-		a.claim, _ = a.claims.Take(agentID, a.evidence.Identity())
+	if a.claim == nil || !a.claim.Held() {
+		// Another trust domain may give the same machine an agent, too.
+		machine := a.trustDomain.Name() + "/" + a.evidence.Identity()
+		claim, err := a.claims.Take(ctx, tofu.Node{AgentID: agentID, Machine: machine})
+		if err != nil {
+			return refuse(unavailable, "first use: %w", err)
+		}
+		a.claim = claim
 	}
 	attested, err := a.agents.Attested(ctx, agentID)
 	if err != nil {
 		return refuse(unavailable, "first use: %w", err)
 	}
-	a.input.Tofu = &rego.Tofu{Attested: attested, Claimed: a.claim == nil}
+	a.input.Tofu = &rego.Tofu{Attested: attested, Claimed: !a.claim.Held(), First: a.first()}
 	return nil
 }
 
@@ -239,6 +247,33 @@ func (a *attestation) decide(ctx context.Context) (rego.Decision, error) {
 		return rego.Decision{}, deny(denials)
 	}
 	return decision, nil
+}
+
+// first is what is remembered of the machine, as policy sees it.
+func (a *attestation) first() *rego.First {
+	remembered := a.claim.First()
+	if remembered == nil {
+		return nil
+	}
+	first := &rego.First{
+		AgentPath: strings.TrimPrefix(remembered.AgentID, a.trustDomain.IDString()),
+		Time:      remembered.Time,
+		Uses:      remembered.Uses,
+	}
+	if remembered.PeerIP.IsValid() {
+		first.PeerIP = remembered.PeerIP.String()
+	}
+	return first
+}
+
+// release ends the claim, if it was not kept.
+func (a *attestation) release(ctx context.Context) {
+	if a.claim == nil {
+		return
+	}
+	if err := a.claim.Release(ctx); err != nil {
+		a.record.claimError = err.Error() // it runs out by itself
+	}
 }
 
 // agentID is the SPIFFE ID of an agent path that the engine has checked.

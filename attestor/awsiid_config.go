@@ -54,6 +54,9 @@ type awsIIDConfig struct {
 
 	// DecisionLog is where decisions are written to.
 	DecisionLog decisionLogConfig
+
+	// Claims say how attestations of one node are kept apart.
+	Claims claimsConfig
 }
 
 // organizationConfig says which accounts are in the organization: those that the
@@ -103,6 +106,7 @@ func decodeAWSIID(o *plugindata.Object, env func(string) string) awsIIDConfig {
 		Lifetimes:                    awsLifetimes(o),
 		Policy:                       buildPolicySource(o),
 		DecisionLog:                  decodeDecisionLog(o),
+		Claims:                       buildClaims(o),
 		VerifyOrganization:           buildOrganization(o),
 		ValidateEKSClusterMembership: buildEKS(o),
 	}

@@ -1,9 +1,10 @@
 package attestor
 
 // policyConfig is the configuration as policies see it, data.gatehouse.config:
-// the keys of plugin_data without the credentials and the blocks policy and cache. Every key
-// is always there, with its default, so that policies need not ask; only the two
-// other blocks are absent where there is none. policies/schemas/aws_iid_config.json describes it.
+// the keys of plugin_data without the credentials, the blocks policy and cache, and
+// how the database for claims is reached. Every key is always there, with its
+// default, so that policies need not ask; only the two other blocks are absent where
+// there is none. policies/schemas/aws_iid_config.json describes it.
 func (c awsIIDConfig) policyConfig() map[string]any {
 	config := map[string]any{
 		"partition":                          c.Partition,
@@ -16,6 +17,7 @@ func (c awsIIDConfig) policyConfig() map[string]any {
 		"cloud_timeout":                      c.CloudTimeout.String(),
 		"allowed_account_ids":                list(c.AllowedAccountIDs),
 		"enforcement":                        object(c.Enforcement),
+		"claims":                             c.Claims.policyConfig(),
 	}
 	if o := c.VerifyOrganization; o != nil {
 		config["verify_organization"] = map[string]any{

@@ -34,6 +34,7 @@ func TestAWSPolicyConfig(t *testing.T) {
 			"cloud_timeout":                      "20s",
 			"allowed_account_ids":                []any{},
 			"enforcement":                        map[string]any{},
+			"claims":                             map[string]any{"backend": "memory", "claim_ttl": "30s"},
 		}},
 		{"full", full, map[string]any{
 			"partition":                          "aws",
@@ -46,6 +47,7 @@ func TestAWSPolicyConfig(t *testing.T) {
 			"cloud_timeout":                      "20s",
 			"allowed_account_ids":                []any{},
 			"enforcement":                        map[string]any{"tofu": "warn"},
+			"claims":                             map[string]any{"backend": "memory", "claim_ttl": "30s"},
 			"verify_organization": map[string]any{
 				"management_account_id":     "123456789012",
 				"management_account_region": "us-west-2",

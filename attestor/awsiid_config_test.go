@@ -18,6 +18,7 @@ func awsDefaults(change func(*awsIIDConfig)) awsIIDConfig {
 		Partition:    "aws",
 		CloudTimeout: 20 * time.Second,
 		Lifetimes:    awsiid.DefaultLifetimes(),
+		Claims:       claimsConfig{Backend: "memory", TTL: 30 * time.Second},
 	}
 	if change != nil {
 		change(&c)
@@ -52,6 +53,7 @@ func TestBuildAWSIID(t *testing.T) {
 		AllowedAccountIDs:            []string{"111111111111"},
 		Enforcement:                  map[string]string{"block_device": "warn", "our_own": "off", "tofu": "deny"},
 		Policy:                       policySource{Directory: "/etc/gatehouse/policy", WithoutBaseline: true},
+		Claims:                       claimsConfig{Backend: "memory", TTL: time.Minute},
 	}
 	tests := []struct {
 		name, text string
@@ -81,6 +83,7 @@ func TestBuildAWSIID(t *testing.T) {
 			identity_document_certificates = "/etc/gatehouse/${region}"
 			cloud_timeout = "5m"
 			allowed_account_ids = ["111111111111"]
+			claims { backend = "memory" claim_ttl = "1m" }
 			enforcement { block_device = "warn" our_own = "off" tofu = "deny" }
 			policy { directory = "/etc/gatehouse/policy" baseline = false }`, nil, everything},
 		{"everything in JSON", `{
@@ -104,6 +107,7 @@ func TestBuildAWSIID(t *testing.T) {
 			"cloud_timeout": "5m",
 			"allowed_account_ids": ["111111111111"],
 			"enforcement": { "block_device": "warn", "our_own": "off", "tofu": "deny" },
+			"claims": { "claim_ttl": "60s" },
 			"policy": [{ "directory": "/etc/gatehouse/policy", "baseline": false }]
 		}`, nil, everything},
 		{"organization: defaults", `verify_organization { management_account_id = "123456789012" assume_org_role = "reader" org_account_map_ttl = "" }`, nil,
@@ -155,7 +159,7 @@ func TestBuildAWSIIDRefuses(t *testing.T) {
 		noPolicyDirectory = "is missing: name the directory with your policies, or a bundle; for the baseline alone remove the block policy"
 
 		partitions  = "must be aws, aws-cn, aws-us-gov, aws-iso, aws-iso-b, aws-iso-e, aws-iso-f or aws-eusc"
-		known       = "known here: access_key_id, account_ids_for_local_validation, agent_path_template, allowed_account_ids, assume_role, cache, cloud_timeout, decision_log, disable_instance_profile_selectors, enforcement, identity_document_certificates, partition, policy, secret_access_key, skip_block_device, validate_eks_cluster_membership, verify_organization"
+		known       = "known here: access_key_id, account_ids_for_local_validation, agent_path_template, allowed_account_ids, assume_role, cache, claims, cloud_timeout, decision_log, disable_instance_profile_selectors, enforcement, identity_document_certificates, partition, policy, secret_access_key, skip_block_device, validate_eks_cluster_membership, verify_organization"
 		missingOrg  = "is missing: verify_organization needs it, or account_list_file; to verify no organization remove the block"
 		exclusive   = "excludes account_list_file: the accounts come from a file or from Organizations"
 		missingEKS  = "is missing: name the clusters; to ask for no cluster remove the block validate_eks_cluster_membership"

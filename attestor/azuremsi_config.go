@@ -43,6 +43,9 @@ type azureMSIConfig struct {
 
 	// DecisionLog is where decisions are written to.
 	DecisionLog decisionLogConfig
+
+	// Claims say how attestations of one node are kept apart.
+	Claims claimsConfig
 }
 
 // azureTenantConfig is what is configured for one tenant. AppSecret and
@@ -80,6 +83,7 @@ func buildAzureMSI(text string, env func(string) string) (azureMSIConfig, []plug
 		Lifetimes:           azureLifetimes(o),
 		Policy:              buildPolicySource(o),
 		DecisionLog:         decodeDecisionLog(o),
+		Claims:              buildClaims(o),
 	}
 	if wanted, ok := o.Bool("resource_graph"); ok {
 		c.ResourceGraph = wanted

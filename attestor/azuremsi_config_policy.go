@@ -1,8 +1,9 @@
 package attestor
 
 // policyConfig is the configuration as policies see it, data.gatehouse.config:
-// the keys of plugin_data without the credentials, the blocks policy and cache, and resource_graph. Every key
-// is always there, with its default, so that policies need not ask.
+// the keys of plugin_data without the credentials, the blocks policy and cache,
+// resource_graph, and how the database for claims is reached. Every key is always
+// there, with its default, so that policies need not ask.
 // policies/schemas/azure_msi_config.json describes it.
 func (c azureMSIConfig) policyConfig() map[string]any {
 	tenants := make(map[string]any, len(c.Tenants))
@@ -22,6 +23,7 @@ func (c azureMSIConfig) policyConfig() map[string]any {
 		"signature_algorithms": list(c.SignatureAlgorithms),
 		"cloud_timeout":        c.CloudTimeout.String(),
 		"enforcement":          object(c.Enforcement),
+		"claims":               c.Claims.policyConfig(),
 	}
 }
 

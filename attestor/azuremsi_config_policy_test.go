@@ -44,6 +44,7 @@ func TestAzurePolicyConfig(t *testing.T) {
 			"signature_algorithms": []any{"RS256"},
 			"cloud_timeout":        "20s",
 			"enforcement":          map[string]any{},
+			"claims":               map[string]any{"backend": "memory", "claim_ttl": "30s"},
 		}},
 		{"full", full, map[string]any{
 			"tenants": map[string]any{
@@ -60,6 +61,7 @@ func TestAzurePolicyConfig(t *testing.T) {
 			"signature_algorithms": []any{"PS256"},
 			"cloud_timeout":        "5s",
 			"enforcement":          map[string]any{"tofu": "warn"},
+			"claims":               map[string]any{"backend": "memory", "claim_ttl": "30s"},
 		}},
 	}
 	for _, tt := range tests {

@@ -31,6 +31,7 @@ func azureDefaults(t *testing.T, change func(*azureMSIConfig)) azureMSIConfig {
 		CloudTimeout:        20 * time.Second,
 		ResourceGraph:       true,
 		Lifetimes:           azuremsi.DefaultLifetimes(),
+		Claims:              claimsConfig{Backend: "memory", TTL: 30 * time.Second},
 	}
 	if change != nil {
 		change(&c)
@@ -66,6 +67,7 @@ func TestBuildAzureMSI(t *testing.T) {
 		c.CloudTimeout = 5 * time.Minute
 		c.Enforcement = map[string]string{"tofu": "deny", "token_kind": "warn", "our_own": "off"}
 		c.Policy = policySource{Directory: "/etc/gatehouse/policy"}
+		c.Claims.TTL = time.Minute
 	})
 	tests := []struct {
 		name, text string
@@ -92,6 +94,7 @@ func TestBuildAzureMSI(t *testing.T) {
 			resource_manager_audience = "https://arm.example.org/audience"
 			signature_algorithms = ["RS256", "PS256"]
 			cloud_timeout = "5m"
+			claims { claim_ttl = "1m" }
 			enforcement { tofu = "deny" token_kind = "warn" our_own = "off" }
 			policy { directory = "/etc/gatehouse/policy" }`,
 			map[string]string{"AZURE_AUTHORITY_HOST": "https://login.example.com"}, everything},
@@ -114,6 +117,7 @@ func TestBuildAzureMSI(t *testing.T) {
 			"signature_algorithms": ["RS256", "PS256"],
 			"cloud_timeout": "5m",
 			"enforcement": { "tofu": "deny", "token_kind": "warn", "our_own": "off" },
+			"claims": { "claim_ttl": "1m" },
 			"policy": { "directory": "/etc/gatehouse/policy", "baseline": true }
 		}`, nil, everything},
 		{"subscription with the default credential", `tenants { "` + azureTenant + `" { subscription_id = "` + azureSub + `" } }`, nil,

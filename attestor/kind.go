@@ -45,6 +45,7 @@ type built struct {
 	policyConfig map[string]any // data.gatehouse.config
 	policy       policySource
 	decisionLog  decisionLogConfig
+	claims       claimsConfig
 	cloudTimeout time.Duration // for the facts of one attestation
 	warnings     []string      // what is allowed, and worth a second thought
 

@@ -21,10 +21,6 @@ import (
 	"github.com/spire-gatehouse/gatehouse/tofu"
 )
 
-// claimTTL is how long an accepted agent's claim is kept: SPIRE stores an agent
-// within milliseconds of the answer, or seconds where its datastore is slow.
-const claimTTL = 30 * time.Second
-
 // Plugin is a SPIRE server NodeAttestor. Make one with New. All methods are safe
 // for concurrent use once SPIRE has initialised it.
 type Plugin struct {
@@ -36,7 +32,6 @@ type Plugin struct {
 	now    func() time.Time
 	log    hclog.Logger
 	agents *tofu.Store
-	claims *tofu.Claims
 
 	policyEvents policyEvents
 
@@ -46,8 +41,10 @@ type Plugin struct {
 
 	// replacing is held while current is replaced and, by Configure, while it is
 	// loaded. policy keeps the policy of current up to date; nil until configured.
+	// claims are what configurations make their claims of.
 	replacing sync.Mutex
 	policy    policyFeed
+	claims    *claimStore
 	closed    bool
 
 	decisions decisions
@@ -68,7 +65,7 @@ func New(kind Kind) *Plugin {
 		env:    os.Getenv,
 		now:    time.Now,
 		log:    hclog.NewNullLogger(),
-		claims: tofu.NewClaims(claimTTL, time.Now),
+		claims: newClaimStore(nil),
 
 		policyEvents: noPolicyEvents{},
 	}
@@ -116,10 +113,16 @@ func (p *Plugin) configure(ctx context.Context, req *configv1.ConfigureRequest) 
 	if err := p.decisions.configure(next.decisionLog, labels, p.log); err != nil {
 		return next.policy.stop(), configError([]string{"decision_log: " + err.Error()})
 	}
+	if next.snapshot.claims, err = p.claims.use(next.claims, next.cloudTimeout); err != nil {
+		return next.policy.stop(), configError([]string{err.Error()})
+	}
 	wait = p.stopPolicy()
 	p.policy = next.policy
 	revision := p.policy.follow(p.swapPolicy)
 	p.current.Store(next.with(revision))
+	if err := p.claims.ready(ctx); err != nil {
+		p.log.Error("The database for claims can't be used; until it can, no node is let in", "error", err)
+	}
 	for _, warning := range next.warnings {
 		p.log.Warn("Configuration weakens attestation", "warning", warning)
 	}
@@ -158,6 +161,7 @@ func (p *Plugin) Close() error {
 	p.replacing.Unlock()
 	wait()
 	p.decisions.close()
+	p.claims.close()
 	return nil
 }
 

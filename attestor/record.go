@@ -34,6 +34,7 @@ type record struct {
 	agentID     string
 	asked       rego.Asked // the last question to policy
 	factErrors  []string
+	claimError  string // why a claim holds the node for longer than it should
 	exempt      []string
 	warnings    []rego.Violation
 	selectors   []string
@@ -83,6 +84,7 @@ func (rec *record) log(log hclog.Logger, r *refusal) {
 	}
 	add("node", rec.identity)
 	add("agent_id", rec.agentID)
+	add("claim_error", cut(rec.claimError, maxLoggedReason))
 	if len(rec.exempt) > 0 {
 		fields = append(fields, "exempt", rec.exempt)
 	}

@@ -32,7 +32,7 @@ type snapshot struct {
 	engine       *rego.Engine
 	policyConfig *decisionlog.PolicyConfig // of the engine, for the decision log
 	agents       *tofu.Store
-	claims       *tofu.Claims
+	claims       tofu.Claims
 
 	// bundles has the revision of each bundle that the policy is made of.
 	bundles map[string]string
@@ -51,14 +51,15 @@ type configRequest interface {
 	GetHclConfiguration() string
 }
 
-// loaded is a configuration made ready: a snapshot that lacks its policy only, and
-// the policy's feed. Who drops it stops the feed.
+// loaded is a configuration made ready: a snapshot that lacks its policy and claims
+// only, and the policy's feed. Who drops it stops the feed.
 type loaded struct {
 	*snapshot
 	built       built
 	warnings    []string
 	policy      policyFeed
 	decisionLog decisionLogConfig
+	claims      claimsConfig
 }
 
 // load makes a snapshot of a configuration, or says all that is wrong with it.
@@ -90,8 +91,8 @@ func (p *Plugin) load(ctx context.Context, req configRequest, keep bool) (_ load
 		policy.stop()()
 		return loaded{}, configError(messages(err))
 	}
-	warnings := slices.Concat(turnedDown(built.policyConfig), built.policy.warnings(), built.warnings)
-	return loaded{built: built, policy: policy, warnings: warnings, decisionLog: built.decisionLog, snapshot: &snapshot{
+	warnings := slices.Concat(turnedDown(built.policyConfig), built.policy.warnings(), built.claims.warnings(), built.warnings)
+	return loaded{built: built, policy: policy, warnings: warnings, decisionLog: built.decisionLog, claims: built.claims, snapshot: &snapshot{
 		plugin:       p.kind.name,
 		trustDomain:  td,
 		collector:    built.collector,
@@ -99,7 +100,6 @@ func (p *Plugin) load(ctx context.Context, req configRequest, keep bool) (_ load
 		agentPath:    built.agentPath,
 		policyConfig: policyConfig,
 		agents:       p.agents,
-		claims:       p.claims,
 	}}, nil
 }
 

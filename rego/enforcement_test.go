@@ -126,7 +126,7 @@ func TestEnforcementLeavesTheGuard(t *testing.T) {
 }
 
 func TestEnforcementIsRefused(t *testing.T) {
-	all := "there are account, block_device, eks_cluster, instance_state, organization, partition, signature_strength, tofu"
+	all := "there are account, block_device, eks_cluster, first_identity, instance_state, organization, partition, signature_strength, tofu"
 	tests := map[string]struct {
 		enforcement any
 		want        []string

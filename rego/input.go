@@ -49,6 +49,24 @@ type Tofu struct {
 
 	// Claimed: another attestation holds the path, or the evidence, right now.
 	Claimed bool `json:"claimed"`
+
+	// First is what is remembered of the machine's first use; nil when nothing is.
+	First *First `json:"first,omitempty"`
+}
+
+// First says what agent a machine became first.
+type First struct {
+	// AgentPath is that agent's.
+	AgentPath string `json:"agent_path"`
+
+	// Time is when it was let in.
+	Time time.Time `json:"time"`
+
+	// PeerIP is the address that it came from; empty when unknown.
+	PeerIP string `json:"peer_ip,omitempty"`
+
+	// Uses counts how often the machine was let in as that agent.
+	Uses int64 `json:"uses"`
 }
 
 // document is the input as policies see it: policies/schemas describes it.

@@ -33,6 +33,7 @@ func TestRulesOfTheBaseline(t *testing.T) {
 		"account: The account is an allowed one",
 		"block_device: The root volume has been there since the launch",
 		"eks_cluster: The instance belongs to a configured EKS cluster",
+		"first_identity: The instance has not become another agent before",
 		"instance_state: The instance is pending or running",
 		"instance_state: EC2's answer is about the instance of the document",
 		"organization: The account belongs to the organization",

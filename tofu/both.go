@@ -13,16 +13,38 @@ func Both(near, far Claims) Claims { return both{near, far} }
 
 type both struct{ near, far Claims }
 
-// Take implements Claims. It asks far even when near is held by another: what far
-// remembers is wanted all the same.
+// Take implements Claims. Who doesn't hold near takes nothing at far, or two could
+// hold one each, and neither both.
 func (b both) Take(ctx context.Context, node Node) (Claim, error) {
 	near, err := b.near.Take(ctx, node)
 	if err != nil {
 		return nil, err
 	}
-	far, err := b.far.Take(ctx, node)
+	take := b.far.Take
+	if !near.Held() {
+		take = b.far.Look
+	}
+	far, err := take(ctx, node)
 	if err != nil {
 		return nil, errors.Join(err, near.Release(ctx))
+	}
+	if !far.Held() {
+		if err := near.Release(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return bothClaim{near, far}, nil
+}
+
+// Look implements Claims.
+func (b both) Look(ctx context.Context, node Node) (Claim, error) {
+	near, err := b.near.Look(ctx, node)
+	if err != nil {
+		return nil, err
+	}
+	far, err := b.far.Look(ctx, node)
+	if err != nil {
+		return nil, err
 	}
 	return bothClaim{near, far}, nil
 }

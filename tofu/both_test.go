@@ -74,6 +74,10 @@ func (f *failing) Take(context.Context, tofu.Node) (tofu.Claim, error) {
 	return f, nil
 }
 
+func (f *failing) Look(ctx context.Context, node tofu.Node) (tofu.Claim, error) {
+	return f.Take(ctx, node)
+}
+
 func (f *failing) Held() bool                             { return true }
 func (f *failing) First() *tofu.First                     { return &f.first }
 func (f *failing) Keep(context.Context, netip.Addr) error { return f.keep }

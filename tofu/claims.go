@@ -16,9 +16,13 @@ import (
 type Claims interface {
 	// Take claims the node's agent and its machine, or neither when another
 	// attestation holds one of them. An error means that it is not known who
-	// holds them: nobody may be let in on it. The Claim is nil only with an error;
-	// Release ends it, unless Keep did.
+	// holds them: nobody may be let in on it. The Claim is nil only with an error.
+	// One that is held has to end, by Keep or Release.
 	Take(ctx context.Context, node Node) (Claim, error)
+
+	// Look is Take by one who knows already that another attestation holds the
+	// node: it takes nothing, and answers with a claim that is not held.
+	Look(ctx context.Context, node Node) (Claim, error)
 }
 
 // Claim is what one attestation has of a node. It is for one goroutine.
@@ -34,7 +38,8 @@ type Claim interface {
 	// about to store it. It remembers the first use, where that is done, in the
 	// same instant. ErrLost means that the claim ran out before, or that what is
 	// remembered is no longer what First said: then, as with any error, the node
-	// must not be let in. peer is the agent's address; the zero value if unknown.
+	// must not be let in. Policy may let in whom another's claim should keep out:
+	// such a claim only remembers. peer is the agent's address; the zero value if unknown.
 	Keep(ctx context.Context, peer netip.Addr) error
 
 	// Release ends the claim at once: nobody was let in. It ends no claim that was

@@ -102,6 +102,20 @@ func (o *Object) Bool(key string) (bool, bool) {
 	return v.text == "true", ok
 }
 
+// Int returns a whole number. A text of digits will do.
+func (o *Object) Int(key string) (int, bool) {
+	v, ok := o.get(key, kindNumber, kindString)
+	if !ok {
+		return 0, false
+	}
+	n, err := strconv.Atoi(v.text)
+	if err != nil {
+		o.Problem(key, "want a whole number")
+		return 0, false
+	}
+	return n, true
+}
+
 // Duration returns a duration such as "90s" or "3m". An empty text is like a key
 // that is not there.
 func (o *Object) Duration(key string) (time.Duration, bool) {

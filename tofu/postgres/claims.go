@@ -69,6 +69,24 @@ func (db *DB) Take(ctx context.Context, node tofu.Node) (tofu.Claim, error) {
 	return c, nil
 }
 
+// Look implements tofu.Claims.
+func (db *DB) Look(ctx context.Context, node tofu.Node) (tofu.Claim, error) {
+	if err := db.Ready(ctx); err != nil {
+		return nil, err
+	}
+	ctx, cancel := db.within(ctx)
+	defer cancel()
+	c := &claim{db: db, node: node}
+	rows, err := db.pool.Query(ctx, recall, node.Machine)
+	if err == nil {
+		err = c.recalled(rows)
+	}
+	if err != nil {
+		return nil, db.failed("look for "+node.Machine, err)
+	}
+	return c, nil
+}
+
 // read takes the results of Take.
 func (c *claim) read(results pgx.BatchResults) error {
 	if _, err := results.Exec(); err != nil {
@@ -83,15 +101,24 @@ func (c *claim) read(results pgx.BatchResults) error {
 	if err != nil {
 		return err
 	}
-	first, err := pgx.CollectOneRow(rows, scanFirst)
-	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
+	if err := c.recalled(rows); err != nil {
 		return err
-	}
-	if err == nil {
-		c.first = &first
 	}
 	_, err = results.Exec()
 	return err
+}
+
+// recalled takes the first use, if there is one.
+func (c *claim) recalled(rows pgx.Rows) error {
+	first, err := pgx.CollectOneRow(rows, scanFirst)
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
+		return nil
+	case err != nil:
+		return err
+	}
+	c.first = &first
+	return nil
 }
 
 func scanFirst(row pgx.CollectableRow) (tofu.First, error) {

@@ -35,10 +35,13 @@ func TestContract(t *testing.T) {
 	t.Run("one server", func(t *testing.T) {
 		tofutest.Contract(t, func(t *testing.T) tofu.Claims { return open(t, patient(server.Database(t))) })
 	})
-	t.Run("two servers by turns", func(t *testing.T) {
+	t.Run("with a memory of each server's own", func(t *testing.T) {
 		tofutest.Contract(t, func(t *testing.T) tofu.Claims {
 			opts := patient(server.Database(t))
-			return &byTurns{claims: []tofu.Claims{open(t, opts), open(t, opts)}}
+			return &byTurns{claims: []tofu.Claims{
+				tofu.Both(tofu.NewMemory(nil).Claims(time.Hour), open(t, opts)),
+				tofu.Both(tofu.NewMemory(nil).Claims(time.Hour), open(t, opts)),
+			}}
 		})
 	})
 }
@@ -50,12 +53,19 @@ type byTurns struct {
 	next   int
 }
 
-func (b *byTurns) Take(ctx context.Context, node tofu.Node) (tofu.Claim, error) {
+func (b *byTurns) turn() tofu.Claims {
 	b.mu.Lock()
+	defer b.mu.Unlock()
 	b.next++
-	claims := b.claims[b.next%len(b.claims)]
-	b.mu.Unlock()
-	return claims.Take(ctx, node)
+	return b.claims[b.next%len(b.claims)]
+}
+
+func (b *byTurns) Take(ctx context.Context, node tofu.Node) (tofu.Claim, error) {
+	return b.turn().Take(ctx, node)
+}
+
+func (b *byTurns) Look(ctx context.Context, node tofu.Node) (tofu.Claim, error) {
+	return b.turn().Look(ctx, node)
 }
 
 const (

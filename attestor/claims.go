@@ -1,0 +1,76 @@
+package attestor
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/spire-gatehouse/gatehouse/tofu"
+	"github.com/spire-gatehouse/gatehouse/tofu/postgres"
+)
+
+// claimStore holds the plugin's claims while configurations come and go. It is for
+// one goroutine at a time; the claims that it gives out are for all.
+type claimStore struct {
+	// memory outlives every configuration, and is asked whatever else is: so two
+	// attestations at this server exclude each other even if one began before the
+	// database was configured, and the other after.
+	memory *tofu.Memory
+
+	// shared is the database in use, of those options; nil for none.
+	shared  *postgres.DB
+	options postgres.Options
+
+	// retired are databases that attestations may still use.
+	retired []*postgres.DB
+}
+
+func newClaimStore(now func() time.Time) *claimStore {
+	return &claimStore{memory: tofu.NewMemory(now)}
+}
+
+// use returns the claims of a configuration. A database that is no longer in use
+// stays open for as long as a claim there may be held by an attestation.
+func (s *claimStore) use(c claimsConfig, cloudTimeout time.Duration) (tofu.Claims, error) {
+	near := s.memory.Claims(c.TTL)
+	if c.Backend != claimsInPostgres {
+		s.retire()
+		return near, nil
+	}
+	options := c.options(cloudTimeout)
+	if s.shared == nil || s.options != options {
+		shared, err := postgres.Open(options)
+		if err != nil {
+			return nil, fmt.Errorf("claims: %w", err)
+		}
+		s.retire()
+		s.shared, s.options = shared, options
+	}
+	return tofu.Both(near, s.shared), nil
+}
+
+func (s *claimStore) retire() {
+	if s.shared == nil {
+		return
+	}
+	s.retired = append(s.retired, s.shared)
+	time.AfterFunc(s.options.Hold, s.shared.Close)
+	s.shared = nil
+}
+
+// ready asks the database for its tables, if there is a database, so that what is
+// wrong with it is known before a node asks.
+func (s *claimStore) ready(ctx context.Context) error {
+	if s.shared == nil {
+		return nil
+	}
+	return s.shared.Ready(ctx)
+}
+
+// close closes every database.
+func (s *claimStore) close() {
+	s.retire()
+	for _, db := range s.retired {
+		db.Close()
+	}
+}
