@@ -2,9 +2,12 @@ package attestor
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"strings"
 	"time"
 
+	"github.com/spire-gatehouse/gatehouse/attestor/plugindata"
 	"github.com/spire-gatehouse/gatehouse/tofu"
 	"github.com/spire-gatehouse/gatehouse/tofu/postgres"
 )
@@ -73,4 +76,23 @@ func (s *claimStore) close() {
 	for _, db := range s.retired {
 		db.Close()
 	}
+}
+
+// ClaimsDatabase is the database that plugin_data has claims held in, for commands
+// that look into it; false when it has them in memory. What else is wrong with the
+// text is not told.
+func ClaimsDatabase(pluginData string) (postgres.Options, bool, error) {
+	o := plugindata.Parse(pluginData)
+	config := buildClaims(o)
+	var wrong []string
+	for _, problem := range o.Problems() {
+		// A problem without a key is of a text that can't be read at all.
+		if problem.Key == "" || problem.Key == "claims" || strings.HasPrefix(problem.Key, "claims.") {
+			wrong = append(wrong, problem.String())
+		}
+	}
+	if len(wrong) > 0 {
+		return postgres.Options{}, false, errors.New(strings.Join(wrong, "; "))
+	}
+	return config.options(defaultCloudTimeout), config.Backend == claimsInPostgres, nil
 }

@@ -23,6 +23,7 @@ func newRoot() *cobra.Command {
 	root.AddCommand(newPolicy())
 	root.AddCommand(newDecide())
 	root.AddCommand(newConfig())
+	root.AddCommand(newClaims())
 	return root
 }
 
