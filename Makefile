@@ -5,7 +5,7 @@ GO ?= go
 BUILD = CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags='-s -w -buildid='
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test vet lint test-go test-e2e spire moto clean
+.PHONY: help build demo test vet lint test-go test-e2e spire moto postgres clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -30,10 +30,10 @@ lint: ## staticcheck
 	$(GO) tool -modfile=tools/staticcheck/go.mod staticcheck ./...
 	cd e2e && $(GO) tool -modfile=../tools/staticcheck/go.mod staticcheck ./...
 
-test-go: ## Go tests with the race detector
+test-go: postgres ## Go tests with the race detector
 	$(GO) test -race ./...
 
-test-e2e: spire moto ## real SPIRE, cloud stand-ins, moto
+test-e2e: spire moto postgres ## real SPIRE, cloud stand-ins, moto, PostgreSQL
 	cd e2e && $(GO) test -count=1 -timeout 20m ./... # not cached: go test does not see the plugin that they build
 
 spire: ## get SPIRE's server and agent (the first time builds them: about 8 minutes on two cores)
@@ -46,6 +46,13 @@ moto:
 	@command -v moto_server >/dev/null || test -x .cache/moto/bin/moto_server || \
 	  { python3 -m venv .cache/moto && .cache/moto/bin/pip install --quiet $(MOTO); } || \
 	  echo "moto can't be installed here: python3 -m venv .cache/moto && .cache/moto/bin/pip install $(MOTO)"
+
+# Tests of shared claims start throw-away servers. Where PostgreSQL is not installed
+# and can't be, they are skipped and say so; with CI set they fail.
+postgres: ## get PostgreSQL's server (Debian's package, as root)
+	@command -v postgres >/dev/null || ls -d /usr/lib/postgresql/*/bin /usr/pgsql-*/bin 2>/dev/null | grep -q . || \
+	  { command -v apt-get >/dev/null && test "$$(id -u)" = 0 && apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends postgresql; } || \
+	  echo "PostgreSQL's server can't be installed here: install your system's package"
 
 clean: ## remove what was built, SPIRE included
 	rm -rf bin .cache

@@ -126,3 +126,21 @@ func TestClaimsWarnings(t *testing.T) {
 		t.Errorf("memory: got %q", got)
 	}
 }
+
+// TestFirstUsePage reads the block that docs/first_use.md shows.
+func TestFirstUsePage(t *testing.T) {
+	password := filepath.Join(t.TempDir(), "password")
+	if err := os.WriteFile(password, []byte("hush\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	block := blocks(t, "first_use.md")["claims {"]
+	o := plugindata.Parse(strings.Replace(block, "/etc/gatehouse/database-password", password, 1))
+	got := buildClaims(o)
+	want := claimsConfig{
+		Backend: "postgres", TTL: 30 * time.Second, MaxConnections: 10, Timeout: 5 * time.Second, PasswordFile: password,
+		ConnectionString: newSecret("host=db.example.org user=gatehouse dbname=gatehouse sslmode=verify-full"),
+	}
+	if problems := o.Problems(); len(problems) > 0 || !reflect.DeepEqual(got, want) || got.warnings() != nil {
+		t.Errorf("got %+v, %v, %q", got, problems, got.warnings())
+	}
+}

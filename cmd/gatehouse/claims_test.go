@@ -1,12 +1,14 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"net/netip"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -27,11 +29,50 @@ func TestClaimsScripts(t *testing.T) {
 		Setup: func(env *testscript.Env) error {
 			database := server.Database(t)
 			env.Setenv("DSN", database)
-			block := fmt.Sprintf("claims {\n  backend = \"postgres\"\n  connection_string = %q\n}\n", database)
-			return errors.Join(
-				fill(t.Context(), database),
-				os.WriteFile(filepath.Join(env.WorkDir, "plugin_data"), []byte("allowed_account_ids = [\"123456789012\"]\n"+block), 0o600),
-				os.WriteFile(filepath.Join(env.WorkDir, "server.conf"), []byte(`
+			return errors.Join(fill(t.Context(), database), configure(env.WorkDir, database))
+		},
+	})
+}
+
+// TestFirstUsePage runs the commands that docs/first_use.md shows.
+func TestFirstUsePage(t *testing.T) {
+	database := testpostgres.Start(t).Database(t)
+	dir := t.TempDir()
+	if err := errors.Join(fill(t.Context(), database), configure(dir, database)); err != nil {
+		t.Fatal(err)
+	}
+	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "first_use.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	here := strings.NewReplacer("/etc/spire/server.conf", filepath.Join(dir, "server.conf"), "i-0123456789abcdef0", "i-1")
+	commands := 0
+	for line := range strings.Lines(string(page)) {
+		command, ours := strings.CutPrefix(line, "    gatehouse ")
+		if !ours {
+			continue
+		}
+		commands++
+		root := newRoot()
+		root.SetArgs(strings.Fields(here.Replace(command)))
+		root.SetContext(t.Context())
+		var out, stderr bytes.Buffer
+		root.SetOut(&out)
+		if code := run(root, &stderr); code != exitYes || !strings.Contains(out.String(), "example.org/aws/123456789012/i-1") {
+			t.Errorf("gatehouse %s: exit code %d\n%s%s", strings.TrimSpace(command), code, out.String(), stderr.String())
+		}
+	}
+	if commands != 3 {
+		t.Errorf("the page has %d commands, want 3", commands)
+	}
+}
+
+// configure writes a server.conf and a plugin_data with that database.
+func configure(dir, database string) error {
+	block := fmt.Sprintf("claims {\n  backend = \"postgres\"\n  connection_string = %q\n}\n", database)
+	return errors.Join(
+		os.WriteFile(filepath.Join(dir, "plugin_data"), []byte("allowed_account_ids = [\"123456789012\"]\n"+block), 0o600),
+		os.WriteFile(filepath.Join(dir, "server.conf"), []byte(`
 server { trust_domain = "example.org" }
 plugins {
   KeyManager "memory" { plugin_data {} }
@@ -43,8 +84,6 @@ plugins {
 `+block+`    }
   }
 }`), 0o600))
-		},
-	})
 }
 
 func fill(ctx context.Context, database string) error {

@@ -32,12 +32,15 @@ type ServerConfig struct {
 	// without AWS_*.
 	Env []string
 
+	// Database is a PostgreSQL connection string. Empty means SQLite.
+	Database string
+
 	// Dir, when set, keeps the server's state. Otherwise it goes with the server.
 	Dir string
 }
 
-// Server is a running spire-server. Its database is SQLite, its ports are on
-// loopback, its log is JSON at level debug, and it limits no rates.
+// Server is a running spire-server. Its database is SQLite unless it is told
+// another, its ports are on loopback, its log is JSON at level debug, and it limits no rates.
 type Server struct {
 	*process.Process
 
@@ -123,6 +126,10 @@ func (c ServerConfig) Write(dir string, port int) (string, error) {
 
 // text is the server.conf.
 func (c ServerConfig) text(dir string, port int) string {
+	databaseType, connection := "sqlite3", filepath.Join(dir, "datastore.sqlite3")
+	if c.Database != "" {
+		databaseType, connection = "postgres", c.Database
+	}
 	return fmt.Sprintf(`server {
     bind_address = "127.0.0.1"
     bind_port = %d
@@ -137,7 +144,7 @@ func (c ServerConfig) text(dir string, port int) string {
 plugins {
     DataStore "sql" {
         plugin_data {
-            database_type = "sqlite3"
+            database_type = %q
             connection_string = %q
         }
     }
@@ -147,7 +154,7 @@ plugins {
 %s
 }
 `, port, filepath.Join(dir, "api.sock"), c.TrustDomain, dir,
-		filepath.Join(dir, "datastore.sqlite3"), filepath.Join(dir, "keys.json"), c.NodeAttestors)
+		databaseType, connection, filepath.Join(dir, "keys.json"), c.NodeAttestors)
 }
 
 // Validate runs `spire-server validate` on the configuration and returns what
