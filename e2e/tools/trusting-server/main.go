@@ -3,6 +3,7 @@
 // can then be measured with nodes that a test made.
 //
 // TRUSTED_CERTIFICATE names a PEM file, and TRUSTED_REGION the region that it is of.
+// Without them it is spire-server.
 package main
 
 import (
@@ -15,11 +16,13 @@ import (
 )
 
 func main() {
-	certificate, err := os.ReadFile(os.Getenv("TRUSTED_CERTIFICATE"))
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "trusting-server:", err)
-		os.Exit(1)
+	if file := os.Getenv("TRUSTED_CERTIFICATE"); file != "" {
+		certificate, err := os.ReadFile(file)
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "trusting-server:", err)
+			os.Exit(1)
+		}
+		awsrsa2048.CACerts[os.Getenv("TRUSTED_REGION")] = string(certificate)
 	}
-	awsrsa2048.CACerts[os.Getenv("TRUSTED_REGION")] = string(certificate)
 	os.Exit(entrypoint.NewEntryPoint(new(cli.CLI).Run).Main())
 }
