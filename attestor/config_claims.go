@@ -1,6 +1,7 @@
 package attestor
 
 import (
+	"crypto/tls"
 	"net"
 	"path/filepath"
 	"time"
@@ -140,15 +141,19 @@ func (c claimsConfig) warnings() []string {
 	if c.Backend != claimsInPostgres {
 		return nil
 	}
-	config, err := postgres.Parse(c.ConnectionString.reveal())
-	if err != nil || filepath.IsAbs(config.Host) || isLoopback(config.Host) {
+	parsed, err := postgres.Parse(c.ConnectionString.reveal())
+	if err != nil {
 		return nil
 	}
-	unverified := config.TLSConfig == nil || config.TLSConfig.InsecureSkipVerify
-	for _, fallback := range config.Fallbacks {
-		unverified = unverified || fallback.TLSConfig == nil || fallback.TLSConfig.InsecureSkipVerify
+	unverified := func(host string, config *tls.Config) bool {
+		local := filepath.IsAbs(host) || isLoopback(host)
+		return !local && (config == nil || config.InsecureSkipVerify)
 	}
-	if !unverified {
+	risky := unverified(parsed.ConnConfig.Host, parsed.ConnConfig.TLSConfig)
+	for _, other := range parsed.ConnConfig.Fallbacks {
+		risky = risky || unverified(other.Host, other.TLSConfig)
+	}
+	if !risky {
 		return nil
 	}
 	return []string{"claims.connection_string: without sslmode=verify-full, whoever is between here and the database can answer in its place"}

@@ -111,6 +111,7 @@ func TestClaimsWarnings(t *testing.T) {
 		"host=db.example.org sslmode=require":                        1,
 		"host=db.example.org sslmode=verify-full":                    0,
 		"host=db1.example.org,db2.example.org sslmode=verify-full":   0,
+		"host=127.0.0.1,db.example.org sslmode=disable":              1,
 		"host=/var/run/postgresql":                                   0,
 		"host=127.0.0.1 sslmode=disable":                             0,
 		"postgres://localhost/gatehouse?sslmode=disable":             0,

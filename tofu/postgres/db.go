@@ -49,8 +49,8 @@ type DB struct {
 
 // Parse checks a connection string. Its error shows nothing of it: there may be a
 // password in it.
-func Parse(connectionString string) (*pgconn.Config, error) {
-	config, err := pgconn.ParseConfig(connectionString)
+func Parse(connectionString string) (*pgxpool.Config, error) {
+	config, err := pgxpool.ParseConfig(connectionString)
 	if err != nil {
 		return nil, errors.New(`is no PostgreSQL connection string, such as "host=db.example.org user=gatehouse dbname=gatehouse sslmode=verify-full", or names a file that can't be read`)
 	}
@@ -60,12 +60,9 @@ func Parse(connectionString string) (*pgconn.Config, error) {
 // Open returns the database without asking it anything: it may come up later.
 // Close it.
 func Open(opts Options) (*DB, error) {
-	if _, err := Parse(opts.ConnectionString); err != nil {
+	config, err := Parse(opts.ConnectionString)
+	if err != nil {
 		return nil, fmt.Errorf("postgres: connection string: %w", err)
-	}
-	config, err := pgxpool.ParseConfig(opts.ConnectionString)
-	if err != nil { // it has pool_… parameters that are wrong
-		return nil, errors.New("postgres: connection string: a pool parameter in it is wrong")
 	}
 	config.MaxConns = int32(max(1, min(opts.MaxConnections, 1000)))
 	config.MinConns, config.MinIdleConns = 0, 0
