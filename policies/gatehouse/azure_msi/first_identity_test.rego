@@ -4,10 +4,10 @@ import data.gatehouse.azure_msi
 
 _first_use := {"agent_path": path, "time": "2026-01-01T00:00:00Z", "peer_ip": "10.0.0.4", "uses": 1}
 
-_second_identity(first_path, time) := {
+_second_identity(first_path, since) := {
 	"rule": "first_identity",
 	"msg": concat("", [
-		$"machine {vm_id.id} became agent {first_path} at {time}, ",
+		$"machine {vm_id.id} became agent {first_path} at {since}, ",
 		$"and may not become {path} too; have the first use forgotten to let it",
 	]),
 }
