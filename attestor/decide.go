@@ -143,7 +143,8 @@ func (c *Configuration) attestation(q Case) (*attestation, error) {
 	case q.Payload != nil && len(given) > 0:
 		return nil, errors.New("facts are given or asked for, not both")
 	}
-	attested, claimed := false, false
+	attested := false
+	var claims recordedClaims
 	if in := q.Recorded; in != nil {
 		if in.Plugin != c.kind.name {
 			return nil, fmt.Errorf("the input is of plugin %q, the configuration of %q", in.Plugin, c.kind.name)
@@ -155,8 +156,9 @@ func (c *Configuration) attestation(q Case) (*attestation, error) {
 		maps.Copy(recorded.facts, given)
 		s.collector = recorded
 		if in.Tofu != nil {
-			attested, claimed = in.Tofu.Attested, in.Tofu.Claimed
+			attested = in.Tofu.Attested
 		}
+		claims = newRecordedClaims(in.Tofu, s.trustDomain.IDString())
 		if s.agentPath == nil && in.TemplatedAgentPath != "" {
 			s.agentPath = func(any, map[string]any) (string, error) { return in.TemplatedAgentPath, nil }
 		}
@@ -165,10 +167,7 @@ func (c *Configuration) attestation(q Case) (*attestation, error) {
 		attested = *q.Attested
 	}
 	s.agents = tofu.New(everyAgent(attested))
-	s.claims = tofu.NewClaims(claimTTL, nil)
-	if claimed {
-		s.claims.Take(recordedIdentity)
-	}
+	s.claims = claims
 	return &attestation{snapshot: &s, record: newRecord(c.now, &s)}, nil
 }
 

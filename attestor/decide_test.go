@@ -98,6 +98,9 @@ func TestDecide(t *testing.T) {
 		"replay, evicted since": {"", Case{Recorded: sample(t, "aws_iid", "replay.json"), Attested: new(bool)}, "attested", "", sampleAgent},
 		"claimed then": {"", Case{Recorded: changed(t, "first_use.json", func(in *rego.Input) { in.Tofu.Claimed = true })},
 			"denied_for_now", "tofu: another attestation", sampleAgent},
+		"another agent then": {"", Case{Recorded: changed(t, "first_use.json", func(in *rego.Input) {
+			in.Tofu.First = &rego.First{AgentPath: "/spire/agent/aws_iid/other", Time: in.Time, PeerIP: "10.0.0.1", Uses: 1}
+		})}, "denied", "first_identity: ", sampleAgent},
 		"a fact that was not asked for": {
 			"validate_eks_cluster_membership { eks_cluster_names = [\"shop\"] }", Case{Recorded: sample(t, "aws_iid", "first_use.json")},
 			"unavailable", "gather: fact eks: it was not asked for when the input was recorded", sampleAgent,
