@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -83,18 +82,15 @@ func (d *claimsDatabase) options() (postgres.Options, error) {
 	return postgres.Options{}, usageErrorf("%s has several databases for claims: say --plugin", d.config)
 }
 
-// maxConfigBytes bounds a configuration file.
-const maxConfigBytes = 4 << 20
-
 // pluginData returns the plugin_data in the file: its own text if it is that.
 func (d *claimsDatabase) pluginData() ([]string, error) {
-	text, err := readBounded(d.config)
+	text, err := readFile(d.config)
 	if err != nil {
 		return nil, err
 	}
-	conf, err := serverconf.Parse(text)
+	conf, err := serverconf.Parse(string(text))
 	if err != nil || !conf.HasPlugins {
-		return []string{text}, nil // what is wrong with it, its reader will say
+		return []string{string(text)}, nil // what is wrong with it, its reader will say
 	}
 	var texts []string
 	for _, plugin := range conf.Plugins {
@@ -103,25 +99,15 @@ func (d *claimsDatabase) pluginData() ([]string, error) {
 		}
 		data := plugin.Data
 		if plugin.DataFile != "" {
-			if data, err = readBounded(plugin.DataFile); err != nil {
+			text, err := readFile(plugin.DataFile)
+			if err != nil {
 				return nil, err
 			}
+			data = string(text)
 		}
 		texts = append(texts, data)
 	}
 	return texts, nil
-}
-
-func readBounded(path string) (string, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return "", err
-	}
-	if info.Size() > maxConfigBytes {
-		return "", fmt.Errorf("%s: is longer than %d bytes", path, maxConfigBytes)
-	}
-	text, err := os.ReadFile(path)
-	return string(text), err
 }
 
 func newClaimsList() *cobra.Command {
