@@ -218,8 +218,12 @@ func TestReconfigureLeavesAttestationsTheirDatabase(t *testing.T) {
 func TestValidateOpensNothing(t *testing.T) {
 	p := New(AWSIID())
 	for _, text := range []string{sharedClaims("host=db", ""), sharedClaims("host=db", "") + "unknown = 1"} {
-		if _, err := p.load(t.Context(), configure(text)); strings.Contains(text, "unknown") != (err != nil) {
+		ready, err := p.load(t.Context(), configure(text), false)
+		if strings.Contains(text, "unknown") != (err != nil) {
 			t.Errorf("got %v", err)
+		}
+		if err == nil {
+			ready.policy.stop()()
 		}
 		if p.claims.shared != nil {
 			t.Error("a database is open")

@@ -61,12 +61,7 @@ func buildClaims(o *plugindata.Object) claimsConfig {
 		return c
 	}
 	c.Backend = textOr(block, "backend", claimsInMemory)
-	if ttl, ok := block.Duration("claim_ttl"); ok {
-		c.TTL = ttl
-		if ttl < minClaimTTL || ttl > maxClaimTTL {
-			block.Problem("claim_ttl", "must be between %v and %v; the default is %v", minClaimTTL, maxClaimTTL, defaultClaimTTL)
-		}
-	}
+	c.TTL = durationBetween(block, "claim_ttl", minClaimTTL, maxClaimTTL, defaultClaimTTL)
 	switch c.Backend {
 	case claimsInMemory:
 		for _, key := range []string{"connection_string", "password_file", "max_connections", "timeout"} {
@@ -108,13 +103,7 @@ func (c *claimsConfig) postgres(block *plugindata.Object) {
 			block.Problem("max_connections", "must be from 1 to %d; the default is %d", maxClaimsConnections, defaultClaimsConnections)
 		}
 	}
-	c.Timeout = defaultClaimsTimeout
-	if d, ok := block.Duration("timeout"); ok {
-		c.Timeout = d
-		if d < minClaimsTimeout || d > maxClaimsTimeout {
-			block.Problem("timeout", "must be between %v and %v; the default is %v", minClaimsTimeout, maxClaimsTimeout, defaultClaimsTimeout)
-		}
-	}
+	c.Timeout = durationBetween(block, "timeout", minClaimsTimeout, maxClaimsTimeout, defaultClaimsTimeout)
 }
 
 // options are what the configuration says to the database's claims. The time for

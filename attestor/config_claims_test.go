@@ -59,9 +59,9 @@ func TestBuildClaimsRefuses(t *testing.T) {
 		"no connection string": {`backend = "postgres" connection_string = "postgres://user:hush/hush@db"`, []plugindata.Problem{
 			{Key: "claims.connection_string", Msg: `is no PostgreSQL connection string, such as "host=db.example.org user=gatehouse dbname=gatehouse sslmode=verify-full", or names a file that can't be read`}}},
 		"out of bounds": {`backend = "postgres" connection_string = "host=db" max_connections = 0 timeout = "1ms" claim_ttl = "2h"`, []plugindata.Problem{
-			{Key: "claims.claim_ttl", Msg: "must be between 1s and 1h0m0s; the default is 30s"},
+			{Key: "claims.claim_ttl", Msg: "must be between 1s and 1h0m0s"},
 			{Key: "claims.max_connections", Msg: "must be from 1 to 1000; the default is 10"},
-			{Key: "claims.timeout", Msg: "must be between 100ms and 1m0s; the default is 5s"}}},
+			{Key: "claims.timeout", Msg: "must be between 100ms and 1m0s"}}},
 		"a password file that isn't there": {`backend = "postgres" connection_string = "host=db" password_file = "/nowhere"`, []plugindata.Problem{
 			{Key: "claims.password_file", Msg: "password file: stat /nowhere: no such file or directory"}}},
 		"a password file somewhere": {`backend = "postgres" connection_string = "host=db" password_file = "password"`, []plugindata.Problem{
