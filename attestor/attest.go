@@ -9,6 +9,7 @@ import (
 
 	"github.com/spire-gatehouse/gatehouse/attestor/decisionlog"
 	"github.com/spire-gatehouse/gatehouse/evidence"
+	"github.com/spire-gatehouse/gatehouse/internal/recovered"
 	"github.com/spire-gatehouse/gatehouse/rego"
 	"github.com/spire-gatehouse/gatehouse/tofu"
 )
@@ -196,6 +197,9 @@ func (a *attestation) gather(ctx context.Context, admission rego.Admission) erro
 		a.input.FactsStatus[name] = string(fact.Status)
 		if fact.Status != evidence.StatusError {
 			continue
+		}
+		if p := new(recovered.Panic); errors.As(fact.Err, &p) {
+			return fmt.Errorf("gather: fact %s: %w", name, fact.Err)
 		}
 		problem := fmt.Sprintf("fact %s: %v", name, fact.Err)
 		if slices.Contains(admission.Required, name) {

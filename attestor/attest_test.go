@@ -16,7 +16,6 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/testing/protocmp"
 
-	"github.com/spire-gatehouse/gatehouse/evidence"
 	testauthority "github.com/spire-gatehouse/gatehouse/internal/testauthority/awsiid"
 	"github.com/spire-gatehouse/gatehouse/rego"
 )
@@ -94,13 +93,6 @@ func TestAttest(t *testing.T) {
 			reason: "instance_state: instance i-0b22a22eec53b9321 is unknown to EC2, not pending or running; instance_state: the document is of instance i-0b22a22eec53b9321, the facts are of <undefined>",
 			calls:  1,
 		},
-		"panic while gathering": {
-			payload: good,
-			cloud:   func(c *cloud, _ *agentStore) { c.onCall = func() { panic("nil pointer") } },
-			code:    codes.Unavailable, class: "unavailable",
-			reason: "gather: fact instance: awsiid: ec2:DescribeInstances of i-0b22a22eec53b9321 in account 123456789012, region us-west-2: panic: nil pointer",
-			calls:  1,
-		},
 		"policy's answer is out of shape": {
 			payload: good,
 			cloud:   func(c *cloud, _ *agentStore) { c.instances[0].Tags[0].Value = aws.String(strings.Repeat("x", 256)) },
@@ -159,20 +151,6 @@ func TestAttest(t *testing.T) {
 	}
 }
 
-// panicking is a collector with a bug.
-type panicking struct{ evidence.Collector }
-
-func (panicking) Verify(context.Context, []byte) (evidence.Evidence, error) { panic("nil pointer") }
-
-func TestPanicIsARefusal(t *testing.T) {
-	s := &snapshot{collector: panicking{}}
-	err := attestSafely(t.Context(), s, newRecord(time.Now, s), []byte("payload"))
-	r := asRefusal(t.Context(), err)
-	if r.class != internal || !strings.HasPrefix(r.Error(), "panic: nil pointer\ngoroutine ") {
-		t.Errorf("got %v: %v", r.class, r)
-	}
-}
-
 func TestHangingUpHidesNoVerdict(t *testing.T) {
 	gone, hangUp := context.WithCancel(t.Context())
 	hangUp()
@@ -198,38 +176,6 @@ func TestHangingUpHidesNoVerdict(t *testing.T) {
 				t.Errorf("got %v, want %v", got, tc.want)
 			}
 		})
-	}
-}
-
-// TestOneOfManyAttests: many holders of one document at the same instant, and
-// SPIRE that has stored none of them yet.
-func TestOneOfManyAttests(t *testing.T) {
-	store := &agentStore{}
-	c := newCloud()
-	p := serve(t, c, store)
-	p.configure(t, baseConfig)
-	good := payload(t, nil)
-
-	const holders = 50
-	errs := make(chan error, holders)
-	for range holders {
-		go func() {
-			_, err := p.attest(t, good)
-			errs <- err
-		}()
-	}
-	got := map[codes.Code]int{}
-	for range holders {
-		got[status.Code(<-errs)]++
-	}
-	// Until SPIRE has stored the agent, the others are to try again.
-	want := map[codes.Code]int{codes.OK: 1, codes.Unavailable: holders - 1}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
-	}
-	store.add(agentID)
-	if _, err := p.attest(t, good); status.Code(err) != codes.PermissionDenied {
-		t.Errorf("once SPIRE has stored the agent: %v", err)
 	}
 }
 

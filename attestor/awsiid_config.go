@@ -57,6 +57,9 @@ type awsIIDConfig struct {
 
 	// Claims say how attestations of one node are kept apart.
 	Claims claimsConfig
+
+	// Limits bound the work taken on at a time.
+	Limits limits
 }
 
 // organizationConfig says which accounts are in the organization: those that the
@@ -80,7 +83,6 @@ const (
 	defaultManagementRegion  = "us-west-2"
 	defaultOrgAccountMapTTL  = 3 * time.Minute
 	minOrgAccountMapTTL      = time.Minute
-	maxEKSClusters           = 1000
 	accessKeyIDVariable      = "AWS_ACCESS_KEY_ID"
 	secretAccessKeyVariable  = "AWS_SECRET_ACCESS_KEY"
 	sessionTokenVariable     = "AWS_SESSION_TOKEN"
@@ -107,6 +109,7 @@ func decodeAWSIID(o *plugindata.Object, env func(string) string) awsIIDConfig {
 		Policy:                       buildPolicySource(o),
 		DecisionLog:                  decodeDecisionLog(o),
 		Claims:                       buildClaims(o),
+		Limits:                       buildLimits(o),
 		VerifyOrganization:           buildOrganization(o),
 		ValidateEKSClusterMembership: buildEKS(o),
 	}

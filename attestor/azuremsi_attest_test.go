@@ -71,7 +71,13 @@ type azureScene struct {
 func newAzureScene(t *testing.T) *azureScene {
 	t.Helper()
 	s := &azureScene{authority: entra.New(azureKey()), manager: newAzureManager(), store: &agentStore{}}
-	build := func(_ context.Context, text string, h host) (built, []plugindata.Problem) {
+	s.plugin = serveKind(t, s.kind(), s.store)
+	return s
+}
+
+// kind is azure_msi in front of the scene's clouds.
+func (s *azureScene) kind() Kind {
+	return Kind{name: "azure_msi", build: func(_ context.Context, text string, h host) (built, []plugindata.Problem) {
 		config, problems := buildAzureMSI(text, environment(nil))
 		if len(problems) > 0 {
 			return built{}, problems
@@ -79,9 +85,7 @@ func newAzureScene(t *testing.T) *azureScene {
 		options := config.collectorOptions(h)
 		s.connect(&options)
 		return config.plugin(options)
-	}
-	s.plugin = serveKind(t, Kind{name: "azure_msi", build: build}, s.store)
-	return s
+	}}
 }
 
 // connect puts the scene's clouds in place of Azure.

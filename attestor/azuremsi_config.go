@@ -46,6 +46,9 @@ type azureMSIConfig struct {
 
 	// Claims say how attestations of one node are kept apart.
 	Claims claimsConfig
+
+	// Limits bound the work taken on at a time.
+	Limits limits
 }
 
 // azureTenantConfig is what is configured for one tenant. AppSecret and
@@ -63,7 +66,6 @@ const (
 	defaultResourceID         = "https://management.azure.com/"
 	defaultSignatureAlgorithm = "RS256"
 	authorityHostVariable     = "AZURE_AUTHORITY_HOST" // as azidentity knows it
-	maxAzureTenants           = 8192
 )
 
 // buildAzureMSI makes the configuration of the text that SPIRE hands over, or
@@ -84,6 +86,7 @@ func buildAzureMSI(text string, env func(string) string) (azureMSIConfig, []plug
 		Policy:              buildPolicySource(o),
 		DecisionLog:         decodeDecisionLog(o),
 		Claims:              buildClaims(o),
+		Limits:              buildLimits(o),
 	}
 	if wanted, ok := o.Bool("resource_graph"); ok {
 		c.ResourceGraph = wanted

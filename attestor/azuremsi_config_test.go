@@ -29,6 +29,7 @@ func azureDefaults(t *testing.T, change func(*azureMSIConfig)) azureMSIConfig {
 		Cloud:               azureCloud(t, azuremsi.CloudConfig{}),
 		SignatureAlgorithms: []string{"RS256"},
 		CloudTimeout:        20 * time.Second,
+		Limits:              defaultLimits(),
 		ResourceGraph:       true,
 		Lifetimes:           azuremsi.DefaultLifetimes(),
 		Claims:              claimsConfig{Backend: "memory", TTL: 30 * time.Second},

@@ -13,10 +13,8 @@ import (
 // What the plugins' configurations have in common.
 
 const (
-	defaultCloudTimeout  = 20 * time.Second
-	minCloudTimeout      = time.Second
-	maxCloudTimeout      = 5 * time.Minute
-	maxAgentPathTemplate = 4096 // bytes
+	defaultCloudTimeout = 20 * time.Second
+	minCloudTimeout     = time.Second
 )
 
 // ruleNamePattern is what policies call their rules.

@@ -63,7 +63,7 @@ func awsOf(t *testing.T, c *cloud) Kind {
 			return built{}, []plugindata.Problem{testProblem}
 		}
 		config, problems := buildAWSIID(text, func(string) string { return "" })
-		b := built{collector: collector, policyConfig: config.policyConfig(), policy: config.Policy, decisionLog: config.DecisionLog, claims: config.Claims, cloudTimeout: time.Minute}
+		b := built{collector: collector, policyConfig: config.policyConfig(), policy: config.Policy, decisionLog: config.DecisionLog, claims: config.Claims, limits: config.Limits, cloudTimeout: time.Minute}
 		if template, _ := config.pathTemplate(); template != nil {
 			b.agentPath = func(claims any, facts map[string]any) (string, error) { return awsAgentPath(template, claims, facts) }
 		}
@@ -76,15 +76,13 @@ func awsOf(t *testing.T, c *cloud) Kind {
 func serveKind(t *testing.T, kind Kind, store *agentStore) *plugin {
 	t.Helper()
 	p := &plugin{logs: &logSink{}, under: New(kind)}
-	logger := hclog.NewInterceptLogger(&hclog.LoggerOptions{Output: io.Discard})
-	logger.RegisterSink(p.logs)
 	plugintest.ServeInBackground(t, plugintest.Config{
 		PluginServer:       nodeattestorv1.NodeAttestorPluginServer(p.under),
 		PluginClient:       &p.attestor,
 		ServiceServers:     []pluginsdk.ServiceServer{configv1.ConfigServiceServer(p.under)},
 		ServiceClients:     []pluginsdk.ServiceClient{&p.config},
 		HostServiceServers: []pluginsdk.ServiceServer{agentstorev1.AgentStoreServiceServer(store)},
-		Logger:             logger,
+		Logger:             p.logs.logger(),
 	})
 	return p
 }
@@ -119,6 +117,13 @@ type logSink struct {
 	mu      sync.Mutex
 	lines   []map[string]any
 	arrived chan struct{} // closed at the next line; nil while nobody waits
+}
+
+// logger returns a logger whose lines s keeps.
+func (s *logSink) logger() hclog.Logger {
+	logger := hclog.NewInterceptLogger(&hclog.LoggerOptions{Output: io.Discard})
+	logger.RegisterSink(s)
+	return logger
 }
 
 func (s *logSink) Accept(_ string, level hclog.Level, msg string, args ...any) {
@@ -197,7 +202,12 @@ func (p *plugin) configure(t *testing.T, text string) {
 
 func (p *plugin) attest(t *testing.T, payload []byte) (*nodeattestorv1.AgentAttributes, error) {
 	t.Helper()
-	stream, err := p.attestor.Attest(t.Context())
+	return p.attestFor(t.Context(), payload)
+}
+
+// attestFor attests for an agent that hangs up when ctx ends.
+func (p *plugin) attestFor(ctx context.Context, payload []byte) (*nodeattestorv1.AgentAttributes, error) {
+	stream, err := p.attestor.Attest(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -224,6 +234,12 @@ func (s *agentStore) add(id string) {
 		s.attested = map[string]bool{}
 	}
 	s.attested[id] = true
+}
+
+func (s *agentStore) forget(id string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.attested, id)
 }
 
 func (s *agentStore) GetAgentInfo(_ context.Context, req *agentstorev1.GetAgentInfoRequest) (*agentstorev1.GetAgentInfoResponse, error) {

@@ -47,7 +47,12 @@ type built struct {
 	decisionLog  decisionLogConfig
 	claims       claimsConfig
 	cloudTimeout time.Duration // for the facts of one attestation
-	warnings     []string      // what is allowed, and worth a second thought
+	limits       limits
+	warnings     []string // what is allowed, and worth a second thought
+
+	// release is called when the last attestation of this configuration is over
+	// and there is another; nil for nothing.
+	release func()
 
 	// agentPath renders agent_path_template for one node, or returns "" while
 	// that needs facts; nil when none is configured.

@@ -2,10 +2,9 @@ package attestor
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"io"
 	"os"
-	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -18,6 +17,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"github.com/spire-gatehouse/gatehouse/internal/recovered"
 	"github.com/spire-gatehouse/gatehouse/tofu"
 )
 
@@ -48,6 +48,11 @@ type Plugin struct {
 	closed    bool
 
 	decisions decisions
+
+	// open is what every attestation uses, until Close.
+	open lease
+
+	panics atomic.Int64 // since the start
 }
 
 var (
@@ -119,7 +124,9 @@ func (p *Plugin) configure(ctx context.Context, req *configv1.ConfigureRequest) 
 	wait = p.stopPolicy()
 	p.policy = next.policy
 	revision := p.policy.follow(p.swapPolicy)
-	p.current.Store(next.with(revision))
+	if previous := p.current.Swap(next.with(revision)); previous != nil {
+		previous.lease.end()
+	}
 	if err := p.claims.ready(ctx); err != nil {
 		p.log.Error("The database for claims can't be used; until it can, no node is let in", "error", err)
 	}
@@ -153,12 +160,18 @@ func (p *Plugin) swapPolicy(ctx context.Context, next policyRevision) bool {
 	return true
 }
 
-// Close is called by SPIRE's plugin SDK before the process ends.
+// Close is called by SPIRE's plugin SDK before the process ends. Attestations that
+// run come to their end, but for those that take longer than drainTime; new ones
+// are told to try again.
 func (p *Plugin) Close() error {
 	p.replacing.Lock()
 	p.closed = true
 	wait := p.stopPolicy()
 	p.replacing.Unlock()
+	p.drain()
+	if s := p.current.Load(); s != nil {
+		s.lease.end()
+	}
 	wait()
 	p.decisions.close()
 	p.claims.close()
@@ -178,14 +191,21 @@ func (p *Plugin) Validate(ctx context.Context, req *configv1.ValidateRequest) (*
 // Attest decides about one node. The stream carries one payload and one answer.
 func (p *Plugin) Attest(stream nodeattestorv1.NodeAttestor_AttestServer) error {
 	ctx := stream.Context()
-	req, err := stream.Recv()
-	if err != nil {
-		return err
+	s, leave, err := p.enter(ctx)
+	defer leave()
+	// The payload is received even if there is no time for it: SPIRE takes a
+	// plugin that answers before it has been asked for a broken one.
+	req, failure := stream.Recv()
+	if failure != nil {
+		return failure
 	}
-	s := p.current.Load()
 	rec := newRecord(p.now, s)
 	rec.peerIP = peerIP(ctx)
-	if err := attestSafely(rec.observe(ctx), s, rec, req.GetPayload()); err != nil {
+	if err == nil {
+		err = attestSafely(rec.observe(ctx), s, rec, req.GetPayload())
+	}
+	if err != nil {
+		p.notePanic(rec, err)
 		r := asRefusal(ctx, err)
 		p.tell(rec, r)
 		return r.status(rec.decisionID)
@@ -222,10 +242,16 @@ func attestSafely(ctx context.Context, s *snapshot, rec *record, payload []byte)
 // runSafely turns a panic into a refusal: SPIRE does not restart a plugin that died,
 // so one node's input must never take all others down.
 func (a *attestation) runSafely(ctx context.Context, payload []byte) (err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = refuse(internal, "panic: %w\n%s", fmt.Errorf("%v", r), debug.Stack())
-		}
-	}()
+	defer recovered.To(&err)
 	return a.run(ctx, payload)
+}
+
+// notePanic counts a panic, wherever in the attestation it was, and logs where.
+func (p *Plugin) notePanic(rec *record, err error) {
+	var panicked *recovered.Panic
+	if !errors.As(err, &panicked) {
+		return
+	}
+	p.log.Error("Panic in an attestation: please report it", "decision_id", rec.decisionID,
+		"panic", cut(panicked.Error(), maxLoggedReason), "stack", cut(string(panicked.Stack), maxLoggedReason), "panics", p.panics.Add(1))
 }

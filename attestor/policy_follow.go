@@ -19,9 +19,6 @@ const (
 	policyUnavailable = "Policy bundle could not be taken; the last good revision stays in force"
 )
 
-// maxLoggedProblems bounds the log lines of one bad revision.
-const maxLoggedProblems = 50
-
 // A policyFeed keeps the policy of one configuration up to date: a directory that
 // is watched, or bundles that are fetched.
 type policyFeed interface {

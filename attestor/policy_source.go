@@ -3,11 +3,11 @@ package attestor
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 
+	"github.com/spire-gatehouse/gatehouse/internal/recovered"
 	"github.com/spire-gatehouse/gatehouse/policies"
 	"github.com/spire-gatehouse/gatehouse/rego"
 )
@@ -72,11 +72,7 @@ func (l policyLoader) test(ctx context.Context, overlay *policies.Overlay) (*reg
 // newEngine makes an engine for the configuration. A panic in the compiler is an
 // error: a bad policy must not take the plugin down.
 func (l policyLoader) newEngine(ctx context.Context, opts rego.Options) (_ *rego.Engine, err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = fmt.Errorf("panic: %v", r)
-		}
-	}()
+	defer recovered.To(&err)
 	opts.Plugin, opts.Config = l.plugin, l.config
 	return rego.New(ctx, opts)
 }

@@ -14,10 +14,6 @@ import (
 	"github.com/spire-gatehouse/gatehouse/rego"
 )
 
-// maxLoggedReason bounds, in bytes, what one refusal may write to the log:
-// reasons quote tags and names that a node's owner chose.
-const maxLoggedReason = 4 << 10
-
 // record is what there is to say about one attestation: the one line of the
 // server's log and the event of the decision log come from it. Nothing of the
 // payload itself is in it: evidence is a bearer credential.
@@ -102,7 +98,7 @@ func (rec *record) log(log hclog.Logger, r *refusal) {
 		fields = append(fields, "rules", rules)
 	}
 	fields = append(fields, "outcome", r.class.name, "reason", cut(r.Error(), maxLoggedReason))
-	if r.class == internal {
+	if r.class == internal || r.class == panicked {
 		log.Error("Node attestation refused", fields...)
 	} else {
 		log.Warn("Node attestation refused", fields...)

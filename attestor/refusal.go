@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/spire-gatehouse/gatehouse/evidence"
+	"github.com/spire-gatehouse/gatehouse/internal/recovered"
 	"github.com/spire-gatehouse/gatehouse/rego"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -44,6 +45,7 @@ var (
 	unavailable   = class{"unavailable", codes.Unavailable, "attestation can't be decided now, try again"}
 	notConfigured = class{"not_configured", codes.FailedPrecondition, "attestor not configured"}
 	internal      = class{"internal", codes.Internal, "attestation failed"}
+	panicked      = class{"panic", codes.Internal, "attestation failed"}
 	cancelled     = class{"cancelled", codes.Canceled, "attestation cancelled"}
 	outOfTime     = class{"deadline", codes.DeadlineExceeded, "attestation took too long"}
 )
@@ -97,6 +99,10 @@ func (r *refusal) waitAsTold(errs ...error) *refusal {
 // its time was over, failed because of that; a verdict stays one: who is denied
 // must not be able to hide it by hanging up.
 func asRefusal(ctx context.Context, err error) *refusal {
+	var p *recovered.Panic
+	if errors.As(err, &p) {
+		return refuse(panicked, "%w", err)
+	}
 	var r *refusal
 	isRefusal := errors.As(err, &r)
 	if isRefusal && (r.class == denied || r.class == deniedForNow || r.class == badEvidence) {

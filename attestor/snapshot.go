@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"runtime/debug"
 	"slices"
 	"time"
 
@@ -17,6 +16,7 @@ import (
 	"github.com/spire-gatehouse/gatehouse/attestor/decisionlog"
 	"github.com/spire-gatehouse/gatehouse/attestor/plugindata"
 	"github.com/spire-gatehouse/gatehouse/evidence"
+	"github.com/spire-gatehouse/gatehouse/internal/recovered"
 	"github.com/spire-gatehouse/gatehouse/rego"
 	"github.com/spire-gatehouse/gatehouse/tofu"
 )
@@ -33,6 +33,10 @@ type snapshot struct {
 	policyConfig *decisionlog.PolicyConfig // of the engine, for the decision log
 	agents       *tofu.Store
 	claims       tofu.Claims
+	gate         *gate
+
+	// lease is for what the configuration holds; later policies of it share it.
+	lease *lease
 
 	// bundles has the revision of each bundle that the policy is made of.
 	bundles map[string]string
@@ -68,10 +72,12 @@ type loaded struct {
 // good one.
 func (p *Plugin) load(ctx context.Context, req configRequest, keep bool) (_ loaded, err error) {
 	defer func() {
-		if r := recover(); r != nil {
-			err = configError([]string{fmt.Sprintf("panic: %v\n%s", r, debug.Stack())})
+		var panicked *recovered.Panic
+		if errors.As(err, &panicked) {
+			err = configError([]string{fmt.Sprintf("%v\n%s", panicked, panicked.Stack)})
 		}
 	}()
+	defer recovered.To(&err)
 	var problems []plugindata.Problem
 	td, err := spiffeid.TrustDomainFromString(req.GetCoreConfiguration().GetTrustDomain())
 	if err != nil {
@@ -100,7 +106,18 @@ func (p *Plugin) load(ctx context.Context, req configRequest, keep bool) (_ load
 		agentPath:    built.agentPath,
 		policyConfig: policyConfig,
 		agents:       p.agents,
+		gate:         p.gateOf(built.limits),
+		lease:        &lease{release: built.release},
 	}}, nil
+}
+
+// gateOf keeps the gate that there is while its limits stay: those who have gone
+// through it count.
+func (p *Plugin) gateOf(l limits) *gate {
+	if s := p.current.Load(); s != nil && s.gate.limits == l {
+		return s.gate
+	}
+	return newGate(l)
 }
 
 // openPolicy loads the policy from where it comes.

@@ -7,6 +7,8 @@ import (
 	"slices"
 
 	"github.com/open-policy-agent/opa/v1/ast"
+
+	"github.com/spire-gatehouse/gatehouse/internal/recovered"
 )
 
 // Asked is one question that was put to policy, and its answer as policy gave it:
@@ -62,7 +64,7 @@ func plain(what string, value ast.Value) (_ any, err error) {
 	if value == nil {
 		return nil, nil
 	}
-	defer recovered("writing the "+what, &err)
+	defer recovered.To(&err)
 	document, err := ast.JSON(value)
 	if err != nil {
 		return nil, fmt.Errorf("rego: %s: %w", what, err)

@@ -15,6 +15,8 @@ import (
 	"github.com/open-policy-agent/opa/v1/storage/inmem"
 	"github.com/open-policy-agent/opa/v1/topdown"
 	"github.com/open-policy-agent/opa/v1/util"
+
+	"github.com/spire-gatehouse/gatehouse/internal/recovered"
 )
 
 // The entrypoints of a plugin's package.
@@ -259,7 +261,7 @@ func (e *Engine) ask(ctx context.Context, entrypoint string, query *oparego.Prep
 // evaluate runs a query until ctx ends. A panic in it is an error: SPIRE does not
 // restart a plugin that dies.
 func evaluate(ctx context.Context, query *oparego.PreparedEvalQuery, input ast.Value, now time.Time, tracers ...topdown.QueryTracer) (_ oparego.ResultSet, err error) {
-	defer recovered("evaluation", &err)
+	defer recovered.To(&err)
 	cancel := topdown.NewCancel()
 	defer context.AfterFunc(ctx, cancel.Cancel)()
 	options := []oparego.EvalOption{
@@ -272,12 +274,6 @@ func evaluate(ctx context.Context, query *oparego.PreparedEvalQuery, input ast.V
 		options = append(options, oparego.EvalQueryTracer(tracer))
 	}
 	return query.Eval(ctx, options...)
-}
-
-func recovered(what string, err *error) {
-	if p := recover(); p != nil {
-		*err = fmt.Errorf("%s panicked: %v", what, p)
-	}
 }
 
 // single returns the value of a result that has exactly one.

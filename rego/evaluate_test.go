@@ -12,7 +12,7 @@ import (
 func TestPanicIsAnError(t *testing.T) {
 	unprepared := &oparego.PreparedEvalQuery{}
 	_, err := evaluate(t.Context(), unprepared, ast.NewObject(), time.Now())
-	if err == nil || !strings.Contains(err.Error(), "evaluation panicked") {
+	if err == nil || !strings.Contains(err.Error(), "panic: ") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -5,6 +5,8 @@ import (
 	"slices"
 
 	"github.com/open-policy-agent/opa/v1/ast"
+
+	"github.com/spire-gatehouse/gatehouse/internal/recovered"
 )
 
 // An Explanation says how a policy came to its answer about one input: rule by
@@ -60,7 +62,7 @@ func (e *Engine) Explain(ctx context.Context, in Input, level TraceLevel) (_ Exp
 			err = e.failed(last, err)
 		}
 	}()
-	defer recovered("explanation", &err)
+	defer recovered.To(&err)
 
 	input, err := e.encodeInput(in)
 	if err != nil {

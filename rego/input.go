@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
+
+	"github.com/spire-gatehouse/gatehouse/internal/recovered"
 )
 
 // Input is all that a policy can see of one attestation, besides the
@@ -109,7 +111,7 @@ func (in Input) document() document {
 
 // encodeInput checks what every input must have and encodes it.
 func (e *Engine) encodeInput(in Input) (_ ast.Value, err error) {
-	defer recovered("encoding the input", &err)
+	defer recovered.To(&err)
 	switch {
 	case in.Plugin != e.plugin:
 		return nil, fmt.Errorf("input is of plugin %q, the engine of %q", in.Plugin, e.plugin)

@@ -13,6 +13,8 @@ import (
 	"github.com/open-policy-agent/opa/v1/cover"
 	"github.com/open-policy-agent/opa/v1/storage/inmem"
 	"github.com/open-policy-agent/opa/v1/tester"
+
+	"github.com/spire-gatehouse/gatehouse/internal/recovered"
 )
 
 // selfTest runs the tests in the files that own chooses, as opa test would: with
@@ -55,7 +57,7 @@ type suite struct {
 // run runs the tests and returns their results in the order of the files. It is
 // an error if they don't compile or take too long together.
 func (s suite) run(ctx context.Context) (results []*tester.Result, err error) {
-	defer recovered("a test", &err)
+	defer recovered.To(&err)
 	modules := maps.Clone(s.modules)
 	chosen := false
 	for name, module := range s.tests {

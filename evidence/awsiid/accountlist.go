@@ -2,6 +2,7 @@ package awsiid
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 )
 
@@ -19,17 +20,25 @@ func readAccountList(path string) (map[string]Organization, error) {
 	if err != nil {
 		return nil, fmt.Errorf("account list: %w", err)
 	}
+	accounts, err := parseAccountList(data)
+	if err != nil {
+		return nil, fmt.Errorf("account list %s: %w", path, err)
+	}
+	return accounts, nil
+}
+
+func parseAccountList(data []byte) (map[string]Organization, error) {
 	var ids []string
 	if err := json.Unmarshal(data, &ids); err != nil {
-		return nil, fmt.Errorf("account list %s: not a JSON array of account IDs: %w", path, err)
+		return nil, fmt.Errorf("not a JSON array of account IDs: %w", err)
 	}
 	if ids == nil {
-		return nil, fmt.Errorf("account list %s: not a JSON array of account IDs", path)
+		return nil, errors.New("not a JSON array of account IDs")
 	}
 	accounts := make(map[string]Organization, len(ids))
 	for i, id := range ids {
 		if !IsAccountID(id) {
-			return nil, fmt.Errorf("account list %s: entry %d is not an account ID of 12 digits", path, i+1)
+			return nil, fmt.Errorf("entry %d is not an account ID of 12 digits", i+1)
 		}
 		accounts[id] = Organization{AccountID: id, Source: SourceFile}
 	}

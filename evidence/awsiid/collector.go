@@ -113,6 +113,16 @@ func New(options Options) (*Collector, error) {
 	return c, nil
 }
 
+// Close ends what is still being asked for in the background. Nobody may be using
+// the collector's evidence any more.
+func (c *Collector) Close() {
+	c.profiles.Close()
+	c.clusters.Close()
+	if c.accounts != nil {
+		c.accounts.Close()
+	}
+}
+
 // check refuses names that AWS would not take.
 func (o Options) check() error {
 	if o.Partition != "" && !slices.Contains(Partitions(), o.Partition) {
@@ -138,7 +148,7 @@ func (c *Collector) makeCaches() error {
 	again := cmp.Or(lifetimes.Recheck, defaults.Recheck)
 	lasting := func(name string, lifetime, load time.Duration, size int) cache.Options {
 		return cache.Options{
-			Name: name, Lifetime: lifetime, Recheck: again, Stale: lifetime,
+			Name: name, Lifetime: lifetime, Recheck: again, Retry: min(listRetry, again), Stale: lifetime,
 			LoadTimeout: load, Size: size, Waiting: maxWaiting,
 		}
 	}

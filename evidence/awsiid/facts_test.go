@@ -196,7 +196,7 @@ func TestGatherJudgesAnswers(t *testing.T) {
 func TestGatherSurvivesPanics(t *testing.T) {
 	fake := &fakeEC2{before: func(context.Context) { panic("boom") }}
 	got := attested(t, fake).Gather(context.Background(), []string{"instance"})["instance"]
-	if got.Status != evidence.StatusError || !strings.HasPrefix(got.Err.Error(), "awsiid: ec2:DescribeInstances of "+testInstance+" in account 123456789012, region us-east-1: panic: boom\n") {
+	if got.Status != evidence.StatusError || !strings.HasPrefix(got.Err.Error(), "awsiid: ec2:DescribeInstances of "+testInstance+" in account 123456789012, region us-east-1: panic: boom") {
 		t.Errorf("got %+v", got)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/spire-gatehouse/gatehouse/evidence"
+	"github.com/spire-gatehouse/gatehouse/internal/recovered"
 )
 
 // The names of the facts.
@@ -91,11 +92,7 @@ func once[T any](f func() (T, error)) func() (T, error) {
 		begin.Do(func() {
 			go func() {
 				defer close(done)
-				defer func() {
-					if r := recover(); r != nil {
-						err = fmt.Errorf("panic: %v", r)
-					}
-				}()
+				defer recovered.To(&err)
 				value, err = f()
 			}()
 		})
@@ -106,26 +103,8 @@ func once[T any](f func() (T, error)) func() (T, error) {
 
 // gather collects one fact. A panic, in this package or in a client, becomes an
 // error: it would otherwise end the whole plugin.
-func (g *gathering) gather(ctx context.Context, name string) (fact evidence.Fact) {
-	defer func() {
-		if r := recover(); r != nil {
-			fact = evidence.Failed(fmt.Errorf("awsiid: fact %s: panic: %v", name, r))
-		}
-	}()
-	var value any
-	var err error
-	switch name {
-	case factEKS:
-		value, err = g.eks(ctx)
-	case factInstance:
-		value, err = g.instance()
-	case factInstanceProfile:
-		value, err = g.instanceProfile(ctx)
-	case factOrganization:
-		value, err = g.organization(ctx)
-	default:
-		return evidence.Failed(fmt.Errorf("awsiid: no fact is named %.64q", name))
-	}
+func (g *gathering) gather(ctx context.Context, name string) evidence.Fact {
+	value, err := g.ask(ctx, name)
 	switch {
 	case errors.Is(err, errAbsent):
 		return evidence.Absent()
@@ -133,4 +112,19 @@ func (g *gathering) gather(ctx context.Context, name string) (fact evidence.Fact
 		return evidence.Failed(fmt.Errorf("awsiid: %w", err))
 	}
 	return evidence.Known(value)
+}
+
+func (g *gathering) ask(ctx context.Context, name string) (_ any, err error) {
+	defer recovered.To(&err)
+	switch name {
+	case factEKS:
+		return g.eks(ctx)
+	case factInstance:
+		return g.instance()
+	case factInstanceProfile:
+		return g.instanceProfile(ctx)
+	case factOrganization:
+		return g.organization(ctx)
+	}
+	return nil, fmt.Errorf("no fact is named %.64q", name)
 }

@@ -78,7 +78,7 @@ func instanceBatches() batch.Options {
 // Bounds on calls. Lists are loaded for all who wait for them, and so may take
 // longer than one attestation.
 const (
-	attemptTimeout      = 30 * time.Second // of one HTTP request
+	attemptTimeout      = 5 * time.Second // of one HTTP request: one that hangs is tried again
 	profileLoadTimeout  = 30 * time.Second
 	clusterLoadTimeout  = time.Minute
 	accountsLoadTimeout = 5 * time.Minute
@@ -106,6 +106,9 @@ const (
 	profileLifetime = time.Minute
 	clusterLifetime = 30 * time.Second
 	recheck         = 10 * time.Second
+
+	// listRetry is how long it is believed that a list can't be had.
+	listRetry = time.Second
 )
 
 // How many of these are kept. The least recently used goes first.

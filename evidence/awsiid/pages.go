@@ -4,9 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime/debug"
 
 	"golang.org/x/sync/errgroup"
+
+	"github.com/spire-gatehouse/gatehouse/internal/recovered"
 )
 
 // eachPage fetches page after page: fetch gets the token of a page, nil for the
@@ -39,11 +40,7 @@ func forEach[T any](ctx context.Context, limit int, items []T, f func(context.Co
 	group.SetLimit(limit)
 	for _, item := range items {
 		group.Go(func() (err error) {
-			defer func() {
-				if r := recover(); r != nil {
-					err = fmt.Errorf("panic: %v\n%s", r, debug.Stack())
-				}
-			}()
+			defer recovered.To(&err)
 			if ctx.Err() != nil {
 				return context.Cause(ctx)
 			}

@@ -36,6 +36,7 @@ type Credentials struct {
 // its relatives are honoured. Calls last as long as their contexts let them.
 type SDKClients struct {
 	config aws.Config
+	http   *http.Client
 
 	mu    sync.Mutex
 	sets  *simplelru.LRU[Scope, *clientSet]
@@ -61,7 +62,11 @@ func NewSDKClients(ctx context.Context, keys Credentials) (*SDKClients, error) {
 	if err != nil {
 		return nil, fmt.Errorf("awsiid: AWS configuration: %w", err)
 	}
-	loaded.HTTPClient = boundedHTTP{loaded.HTTPClient}
+	client, err := plainHTTP(loaded.HTTPClient)
+	if err != nil {
+		return nil, err
+	}
+	loaded.HTTPClient = boundedHTTP{client}
 	sets, err := simplelru.NewLRU[Scope, *clientSet](maxClients, nil)
 	if err != nil {
 		return nil, fmt.Errorf("awsiid: %w", err)
@@ -70,7 +75,25 @@ func NewSDKClients(ctx context.Context, keys Credentials) (*SDKClients, error) {
 	if err != nil {
 		return nil, fmt.Errorf("awsiid: %w", err)
 	}
-	return &SDKClients{config: loaded, sets: sets, roles: roles}, nil
+	return &SDKClients{config: loaded, http: client, sets: sets, roles: roles}, nil
+}
+
+// Close closes connections that are not in use.
+func (s *SDKClients) Close() { s.http.CloseIdleConnections() }
+
+// plainHTTP takes the HTTP client, which has the operator's proxy and trust
+// anchors by now, out of the SDK's. Unlike the SDK's it can close its connections,
+// and follows no redirect, to wherever an answer says.
+func plainHTTP(from aws.HTTPClient) (*http.Client, error) {
+	buildable, ok := from.(*awshttp.BuildableClient)
+	if !ok {
+		return nil, fmt.Errorf("awsiid: AWS configuration: an HTTP client of type %T", from)
+	}
+	return &http.Client{
+		Transport:     buildable.GetTransport(),
+		Timeout:       buildable.GetTimeout(),
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}, nil
 }
 
 // boundedHTTP bounds the bytes of an answer.

@@ -6,6 +6,7 @@ import (
 	"net/http/httptest"
 	"path/filepath"
 	"reflect"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -135,6 +136,22 @@ func TestNewSDKClientsWantsBothKeys(t *testing.T) {
 	for _, keys := range []awsiid.Credentials{{AccessKeyID: "a"}, {SecretAccessKey: "s"}, {SessionToken: "t"}} {
 		if _, err := awsiid.NewSDKClients(context.Background(), keys); err == nil || err.Error() != want {
 			t.Errorf("%+v: got %v", keys, err)
+		}
+	}
+}
+
+// A redirect, which AWS's APIs have no use for, is an answer that can't be read:
+// wherever it points to hears nothing.
+func TestRedirectsAreNotFollowed(t *testing.T) {
+	elsewhere := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { t.Errorf("asked %s", r.URL) }))
+	t.Cleanup(elsewhere.Close)
+	for _, code := range []int{http.StatusMovedPermanently, http.StatusFound, http.StatusTemporaryRedirect, http.StatusPermanentRedirect} {
+		clients := sdkClients(t, awsiid.Credentials{}, func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, elsewhere.URL, code)
+		})
+		got := attested(t, clients).Gather(context.Background(), []string{"instance"})["instance"]
+		if got.Status != evidence.StatusError || !strings.Contains(got.Err.Error(), strconv.Itoa(code)) {
+			t.Errorf("%d: got %+v", code, got)
 		}
 	}
 }

@@ -8,6 +8,8 @@ import (
 	"fmt"
 
 	"github.com/smallstep/pkcs7"
+
+	"github.com/spire-gatehouse/gatehouse/internal/recovered"
 )
 
 // A SignatureKind is one of the two kinds of signature that SPIRE's agent sends.
@@ -91,11 +93,7 @@ func (e *envelope) signer(pinned []*x509.Certificate) (*x509.Certificate, error)
 func (e *envelope) verify(signer *x509.Certificate) (err error) {
 	// Versions of the library have panicked on bad input, and no one restarts a
 	// plugin that dies.
-	defer func() {
-		if r := recover(); r != nil {
-			err = fmt.Errorf("pkcs7 panicked: %v", r)
-		}
-	}()
+	defer recovered.To(&err)
 	message, err := pkcs7.Parse(e.der)
 	if err != nil {
 		return err

@@ -3,7 +3,6 @@ package azuremsi
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"time"
 
@@ -11,6 +10,7 @@ import (
 
 	"github.com/spire-gatehouse/gatehouse/evidence/batch"
 	"github.com/spire-gatehouse/gatehouse/evidence/cache"
+	"github.com/spire-gatehouse/gatehouse/internal/recovered"
 )
 
 // found is an answer, which may be that there is nothing. It is an answer like
@@ -61,7 +61,7 @@ func newReader[T any](name string, one func(context.Context, resource) (T, error
 	r := &reader[T]{one: one, graph: graph, respell: respell}
 	var errs [3]error
 	r.lists, errs[0] = cache.New(cache.Options{
-		Name: name + "_list", Lifetime: listLifetime, Recheck: listRecheck, Stale: listLifetime,
+		Name: name + "_list", Lifetime: listLifetime, Recheck: listRecheck, Retry: min(factRetry, listRecheck), Stale: listLifetime,
 		LoadTimeout: factTimeout, Size: maxLists, Waiting: maxWaiting,
 	}, list)
 	r.batches, errs[1] = batch.New(batchOptions(name), r.load)
@@ -142,11 +142,7 @@ func (r *reader[T]) loadEach(ctx context.Context, tenant string, ids []ResourceI
 	group.SetLimit(atOnce)
 	for i, id := range ids {
 		group.Go(func() (err error) {
-			defer func() {
-				if p := recover(); p != nil {
-					err = fmt.Errorf("panic: %v", p)
-				}
-			}()
+			defer recovered.To(&err)
 			value, err := r.one(ctx, resource{tenant: tenant, id: id})
 			read[i].Value = found[T]{value: value, direct: true}
 			if read[i].Err = err; errors.Is(err, errNotFound) {

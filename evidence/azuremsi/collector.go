@@ -89,6 +89,10 @@ type Collector struct {
 	now        func() time.Time
 	keys       *keySets
 	facts      *facts
+
+	// What Close is about, besides.
+	credentials *credentials
+	http        *http.Client
 }
 
 var _ evidence.Collector = (*Collector)(nil)
@@ -128,7 +132,17 @@ func New(o Options) (*Collector, error) {
 	if err != nil {
 		return nil, fmt.Errorf("azuremsi: %w", err)
 	}
-	return &Collector{algorithms: slices.Clone(o.Algorithms), now: o.Now, keys: keys, facts: facts}, nil
+	return &Collector{algorithms: slices.Clone(o.Algorithms), now: o.Now, keys: keys, facts: facts, credentials: credentials, http: o.HTTPClient}, nil
+}
+
+// Close ends what is still being asked for in the background, and closes
+// connections that are not in use. Nobody may be using the collector's evidence
+// any more.
+func (c *Collector) Close() {
+	c.keys.sets.Close()
+	c.facts.close()
+	c.credentials.usable.Close()
+	c.http.CloseIdleConnections()
 }
 
 // FactNames implements evidence.Collector.
@@ -139,5 +153,7 @@ func defaultClient() *http.Client {
 	transport.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12}
 	transport.ResponseHeaderTimeout = 30 * time.Second
 	transport.MaxIdleConnsPerHost = 16
-	return &http.Client{Transport: transport}
+	// Nobody we ask has a use for redirects, and one could point anywhere.
+	stay := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return &http.Client{Transport: transport, CheckRedirect: stay}
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/spire-gatehouse/gatehouse/evidence"
 	"github.com/spire-gatehouse/gatehouse/evidence/batch"
 	"github.com/spire-gatehouse/gatehouse/evidence/cache"
+	"github.com/spire-gatehouse/gatehouse/internal/recovered"
 )
 
 // facts gathers facts through caches, which are keyed by all that an answer
@@ -51,7 +52,7 @@ func newKind[T any](options cache.Options, r *reader[T]) (*kind[T], error) {
 func newFacts(m resourceManager, lifetimes Lifetimes) (*facts, error) {
 	options := func(name string) cache.Options {
 		return cache.Options{
-			Name: name, Lifetime: lifetimes.Resource, Recheck: lifetimes.Recheck, Stale: lifetimes.Resource,
+			Name: name, Lifetime: lifetimes.Resource, Recheck: lifetimes.Recheck, Retry: min(factRetry, lifetimes.Recheck), Stale: lifetimes.Resource,
 			LoadTimeout: factTimeout, Size: factCacheSize, Waiting: maxWaiting,
 		}
 	}
@@ -78,6 +79,13 @@ func newFacts(m resourceManager, lifetimes Lifetimes) (*facts, error) {
 		return ids, nil
 	})
 	return f, errors.Join(errs[:]...)
+}
+
+// close ends the reads that go on in the background.
+func (f *facts) close() {
+	for _, c := range []interface{ Close() }{f.machines.cache, f.machines.exact, f.interfaces.cache, f.interfaces.exact, f.searches} {
+		c.Close()
+	}
 }
 
 // gather runs in the caller's time; the reads behind the caches go on if that
@@ -195,6 +203,7 @@ func (f *facts) network(ctx context.Context, tenant string, m machine) (Network,
 	var all sync.WaitGroup
 	for i, attached := range m.interfaces {
 		all.Go(func() {
+			defer recovered.To(&errs[i])
 			turns <- struct{}{}
 			defer func() { <-turns }()
 			read[i], errs[i] = f.interfaces.ask(ctx, resource{tenant: tenant, id: attached.id}, nil)

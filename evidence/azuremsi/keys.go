@@ -26,9 +26,9 @@ type keySets struct {
 func newKeySets(cloud Cloud, client *http.Client, lifetimes Lifetimes) (*keySets, error) {
 	source := newAuthority(cloud, client)
 	sets, err := cache.New(cache.Options{
-		Name:        "keys",
-		Lifetime:    lifetimes.Keys,
-		Recheck:     lifetimes.KeysRecheck,
+		Name:     "keys",
+		Lifetime: lifetimes.Keys,
+		Recheck:  lifetimes.KeysRecheck, Retry: lifetimes.KeysRecheck,
 		Stale:       lifetimes.KeysStale,
 		LoadTimeout: keySetTimeout,
 		Size:        2, // versions

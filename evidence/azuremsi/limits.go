@@ -68,6 +68,7 @@ const (
 const (
 	factLifetime  = time.Minute
 	factRecheck   = 3 * time.Second
+	factRetry     = time.Second // after a failure
 	factTimeout   = 20 * time.Second
 	factCacheSize = 4096
 

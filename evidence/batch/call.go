@@ -4,8 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime/debug"
 	"slices"
+
+	"github.com/spire-gatehouse/gatehouse/internal/recovered"
 )
 
 // maxLoads is how often a call may ask its source while it looks for bad IDs. When
@@ -100,10 +101,6 @@ func (f *fetch[G, K, V]) fail(ids []K, err error) {
 // loadSafely makes an error of a panic: the load runs in a goroutine of its own,
 // where nobody else could.
 func (f *fetch[G, K, V]) loadSafely(ctx context.Context, ids []K) (answer map[K]Result[V], err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = fmt.Errorf("panic: %v\n%s", r, debug.Stack())
-		}
-	}()
+	defer recovered.To(&err)
 	return f.load(ctx, f.group, ids)
 }

@@ -34,6 +34,10 @@ type Options struct {
 	// the cache ask more often.
 	Recheck time.Duration
 
+	// Retry is the same after a load that failed, and so how long a failure outlives
+	// its cause. At most Recheck.
+	Retry time.Duration
+
 	// Stale is how old an answer of Get may be when the source is failing. At
 	// least Lifetime.
 	Stale time.Duration
@@ -58,6 +62,9 @@ type Cache[K comparable, V any] struct {
 	options Options
 	load    Load[K, V]
 
+	open  context.Context // ends with Close
+	close context.CancelFunc
+
 	mu      sync.Mutex
 	entries *simplelru.LRU[K, *entry[V]]
 }
@@ -79,17 +86,23 @@ func New[K comparable, V any](options Options, load Load[K, V]) (*Cache[K, V], e
 	switch {
 	case options.Name == "", options.Waiting <= 0:
 		return nil, fmt.Errorf("cache: Name and Waiting must be given: %+v", options)
-	case options.Lifetime <= 0, options.Recheck <= 0, options.LoadTimeout <= 0:
-		return nil, fmt.Errorf("cache: Lifetime, Recheck and LoadTimeout must be positive: %+v", options)
-	case options.Recheck > options.Lifetime, options.Stale < options.Lifetime:
-		return nil, fmt.Errorf("cache: Recheck <= Lifetime <= Stale does not hold: %+v", options)
+	case options.Lifetime <= 0, options.Recheck <= 0, options.Retry <= 0, options.LoadTimeout <= 0:
+		return nil, fmt.Errorf("cache: Lifetime, Recheck, Retry and LoadTimeout must be positive: %+v", options)
+	case options.Retry > options.Recheck, options.Recheck > options.Lifetime, options.Stale < options.Lifetime:
+		return nil, fmt.Errorf("cache: Retry <= Recheck <= Lifetime <= Stale does not hold: %+v", options)
 	}
 	entries, err := simplelru.NewLRU[K, *entry[V]](options.Size, nil)
 	if err != nil {
 		return nil, fmt.Errorf("cache: Size %d: %w", options.Size, err)
 	}
-	return &Cache[K, V]{options: options, load: load, entries: entries}, nil
+	c := &Cache[K, V]{options: options, load: load, entries: entries}
+	c.open, c.close = context.WithCancel(context.Background())
+	return c, nil
 }
+
+// Close ends the loads that run, and those to come at once. Answers that are kept
+// are still given.
+func (c *Cache[K, V]) Close() { c.close() }
 
 // Get returns an answer that is at most Lifetime old, or at most Stale while
 // the source fails. It waits no longer than ctx.

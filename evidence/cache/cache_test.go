@@ -49,7 +49,7 @@ func (s *source) count() int {
 }
 
 var options = cache.Options{
-	Name: "test", Waiting: 3, Lifetime: 4 * time.Minute, Recheck: 10 * time.Second, Stale: time.Hour, LoadTimeout: 30 * time.Second, Size: 2,
+	Name: "test", Waiting: 3, Lifetime: 4 * time.Minute, Recheck: 10 * time.Second, Retry: 10 * time.Second, Stale: time.Hour, LoadTimeout: 30 * time.Second, Size: 2,
 }
 
 // run gives each test a clock of its own, on which time passes at once.
@@ -281,7 +281,7 @@ func TestLoadPanics(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = c.Get(t.Context(), "a")
-	if err == nil || !strings.HasPrefix(err.Error(), "panic while loading a: nil pointer\n") {
+	if err == nil || !strings.HasPrefix(err.Error(), "panic: nil pointer") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -356,5 +356,48 @@ func TestLookupsAreReported(t *testing.T) {
 			t.Errorf("got  %v\nwant %v", heard.lookups, want)
 		}
 		synctest.Wait()
+	})
+}
+
+// TestFailureIsForgotten: a source that failed is asked again after Retry, sooner
+// than one that answered.
+func TestFailureIsForgotten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := options
+		o.Retry = time.Second
+		s := &source{err: errors.New("down")}
+		c, err := cache.New(o, s.load)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 3 {
+			if _, err := c.Get(t.Context(), "a"); err == nil {
+				t.Fatal("no error")
+			}
+		}
+		if len(s.loads) != 1 {
+			t.Errorf("%d loads for three who came at once", len(s.loads))
+		}
+		s.set(0, nil)
+		time.Sleep(time.Second + 1)
+		if _, err := c.Get(t.Context(), "a"); err != nil {
+			t.Errorf("once the source is back: %v", err)
+		}
+	})
+}
+
+// TestClose: a load that runs is ended, as nobody waits for what it would learn.
+func TestClose(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &source{took: options.LoadTimeout / 2}
+		c, err := cache.New(options, s.load)
+		if err != nil {
+			t.Fatal(err)
+		}
+		began := time.Now()
+		time.AfterFunc(time.Millisecond, c.Close)
+		if _, err := c.Get(t.Context(), "a"); !errors.Is(err, context.Canceled) || time.Since(began) != time.Millisecond {
+			t.Errorf("after %s: %v", time.Since(began), err)
+		}
 	})
 }

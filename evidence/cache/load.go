@@ -2,11 +2,10 @@ package cache
 
 import (
 	"context"
-	"fmt"
-	"runtime/debug"
 	"time"
 
 	"github.com/spire-gatehouse/gatehouse/evidence"
+	"github.com/spire-gatehouse/gatehouse/internal/recovered"
 )
 
 // A question says how old its answer may be.
@@ -41,7 +40,7 @@ func (c *Cache[K, V]) answer(ctx context.Context, key K, e *entry[V], q question
 	result := evidence.LookupHit
 	for {
 		loaded := !e.loadedAt.IsZero()
-		justFailed := e.err != nil && !e.triedAt.Before(q.asked.Add(-c.options.Recheck))
+		justFailed := e.err != nil && !e.triedAt.Before(q.asked.Add(-c.options.Retry))
 		switch {
 		case loaded && !e.loadedAt.Before(q.since):
 			c.renew(ctx, key, e, q.asked)
@@ -52,7 +51,7 @@ func (c *Cache[K, V]) answer(ctx context.Context, key K, e *entry[V], q question
 			return none, result, e.err // it is not asked again yet
 		}
 		var err error
-		if wait := c.options.Recheck - time.Since(e.triedAt); e.flight != nil {
+		if wait := c.pause(e) - time.Since(e.triedAt); e.flight != nil {
 			result = evidence.LookupShared
 			err = c.wait(ctx, e.flight)
 		} else if !e.triedAt.IsZero() && wait > 0 {
@@ -66,6 +65,14 @@ func (c *Cache[K, V]) answer(ctx context.Context, key K, e *entry[V], q question
 			return none, result, err
 		}
 	}
+}
+
+// pause is how long after its latest load a key may be loaded again.
+func (c *Cache[K, V]) pause(e *entry[V]) time.Duration {
+	if e.err != nil {
+		return c.options.Retry
+	}
+	return c.options.Recheck
 }
 
 // renew loads an answer anew when it is in the last quarter of its lifetime. The
@@ -115,8 +122,10 @@ func (c *Cache[K, V]) start(ctx context.Context, key K, e *entry[V]) {
 	e.flight = flight
 	began := time.Now()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.options.LoadTimeout)
+	stop := context.AfterFunc(c.open, cancel)
 	go func() {
 		defer cancel()
+		defer stop()
 		value, err := c.loadSafely(ctx, key)
 		c.mu.Lock()
 		defer c.mu.Unlock()
@@ -131,10 +140,6 @@ func (c *Cache[K, V]) start(ctx context.Context, key K, e *entry[V]) {
 // loadSafely makes an error of a panic: the load runs in a goroutine of its own,
 // where nobody else could.
 func (c *Cache[K, V]) loadSafely(ctx context.Context, key K) (value V, err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = fmt.Errorf("panic while loading %v: %v\n%s", key, r, debug.Stack())
-		}
-	}()
+	defer recovered.To(&err)
 	return c.load(ctx, key)
 }
