@@ -5,7 +5,7 @@ GO ?= go
 BUILD = CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags='-s -w -buildid='
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test vet lint test-go test-e2e spire moto postgres clean
+.PHONY: help build demo test vet lint test-go test-e2e spire moto postgres clean fuzz fuzz-short soak
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -18,7 +18,7 @@ build: ## build bin/gatehouse (BIN=… elsewhere)
 demo: build ## a real SPIRE server and agent, Gatehouse between them, clouds played on loopback
 	@cd e2e && $(GO) run ./cmd/demo
 
-test: vet lint test-go rego test-e2e ## everything that CI runs
+test: vet lint test-go fuzz-short rego test-e2e ## everything that CI runs
 	@echo 'All checks passed.'
 
 vet: ## go vet, gofmt
@@ -32,6 +32,17 @@ lint: ## staticcheck
 
 test-go: postgres ## Go tests with the race detector
 	$(GO) test -race ./...
+
+FUZZTIME ?= 1m
+fuzz: ## fuzz every parser, and payload to decision, for FUZZTIME each
+	@GO='$(GO)' tools/fuzz.sh $(FUZZTIME)
+
+fuzz-short: # a second or so each, so that none rots
+	@GO='$(GO)' tools/fuzz.sh 1s
+
+SOAKTIME ?= 5m
+soak: ## attest under faults, reloads and re-configurations for SOAKTIME
+	cd e2e && SOAKTIME=$(SOAKTIME) $(GO) test -count=1 -timeout 0 -v -run '^TestSoak$$' .
 
 test-e2e: spire moto postgres ## real SPIRE, cloud stand-ins, moto, PostgreSQL
 	cd e2e && $(GO) test -count=1 -timeout 20m ./... # not cached: go test does not see the plugin that they build

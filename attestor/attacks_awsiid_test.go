@@ -81,7 +81,7 @@ func attackedKind(cloud awsiid.Clients, certificates *awsiid.Certificates, clock
 		if err != nil {
 			return built{}, []plugindata.Problem{{Msg: err.Error()}}
 		}
-		result := built{collector: collector, policyConfig: config.policyConfig(), policy: config.Policy, limits: config.Limits, cloudTimeout: time.Minute}
+		result := built{collector: collector, policyConfig: config.policyConfig(), policy: config.Policy, claims: config.Claims, limits: config.Limits, cloudTimeout: time.Minute}
 		if template, err := config.pathTemplate(); err != nil {
 			return built{}, []plugindata.Problem{{Msg: err.Error()}}
 		} else if template != nil {
