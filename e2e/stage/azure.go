@@ -14,12 +14,16 @@ import (
 	"github.com/spire-gatehouse/gatehouse/e2e/repo"
 	"github.com/spire-gatehouse/gatehouse/e2e/standin"
 	"github.com/spire-gatehouse/gatehouse/e2e/standin/azure"
+	"github.com/spire-gatehouse/gatehouse/e2e/standin/fault"
 	"github.com/spire-gatehouse/gatehouse/internal/testauthority/entra"
 )
 
 // Azure is a cloud with one tenant and one subscription.
 type Azure struct {
 	*azure.Cloud
+
+	// Faults are what goes wrong before the cloud is reached.
+	Faults *fault.Injector
 
 	// Site is the cloud on loopback.
 	Site *azure.Site
@@ -41,11 +45,12 @@ const (
 func NewAzure(ctx context.Context, dir, tenant, subscription string) (*Azure, error) {
 	cloud := azure.New()
 	cloud.Register(azure.App{Tenant: tenant, ID: AppID}, AppSecret)
-	site, err := azure.Serve(ctx, cloud)
+	faults := fault.New(cloud, 1)
+	site, err := azure.Serve(ctx, faults)
 	if err != nil {
 		return nil, err
 	}
-	a := &Azure{Cloud: cloud, Site: site, Tenant: tenant, Subscription: subscription, certificates: filepath.Join(dir, "azure.pem")}
+	a := &Azure{Cloud: cloud, Faults: faults, Site: site, Tenant: tenant, Subscription: subscription, certificates: filepath.Join(dir, "azure.pem")}
 	if err := os.WriteFile(a.certificates, site.Certificate, 0o600); err != nil {
 		return nil, fmt.Errorf("stage: %w", err)
 	}

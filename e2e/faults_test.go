@@ -1,0 +1,307 @@
+package e2e_test
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	agentstorev1 "github.com/spiffe/spire-plugin-sdk/proto/spire/hostservice/server/agentstore/v1"
+	"github.com/spiffe/spire/test/fakes/fakeagentstore"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/spire-gatehouse/gatehouse/e2e/attestors"
+	"github.com/spire-gatehouse/gatehouse/e2e/stage"
+	"github.com/spire-gatehouse/gatehouse/e2e/standin"
+	"github.com/spire-gatehouse/gatehouse/e2e/standin/aws"
+	"github.com/spire-gatehouse/gatehouse/e2e/standin/fault"
+	"github.com/spire-gatehouse/gatehouse/internal/testauthority/awsiid"
+)
+
+// stormy is an AWS of several accounts and regions in which calls go wrong, and
+// Gatehouse with every feature that asks it, loaded as SPIRE loads it.
+type stormy struct {
+	world    *aws.World
+	api      *aws.Server
+	faults   *fault.Injector
+	store    *fakeagentstore.AgentStore
+	attestor *attestors.Attestor
+	signers  map[string]*awsiid.Authority
+	data     string // plugin_data
+}
+
+// stormyData has all facts gathered, by all the APIs that there are.
+const stormyData = `
+	access_key_id = "` + stage.AccessKeyID + `"
+	secret_access_key = "` + stage.SecretAccessKey + `"
+	assume_role = "spire"
+	verify_organization {
+		management_account_id = "` + managementAccount + `"
+		management_account_region = "` + region + `"
+		assume_org_role = "org"
+	}
+	validate_eks_cluster_membership { eks_cluster_names = ["prod"] }
+`
+
+func newStormy(t *testing.T, seed uint64, timeout string) *stormy {
+	t.Helper()
+	signers, err := authorities()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &stormy{world: aws.NewWorld(nil), store: fakeagentstore.New(), signers: signers}
+	s.world.AddUser(account, stage.AccessKeyID, stage.SecretAccessKey)
+	s.world.PutRole(managementAccount, aws.Role{Name: "org", TrustedAccounts: []string{account}})
+	organization := aws.Organization{Management: managementAccount, Accounts: []aws.OrganizationAccount{aws.ActiveAccount(managementAccount)}}
+	for _, p := range places() {
+		p.fill(s.world)
+		organization.Accounts = append(organization.Accounts, aws.ActiveAccount(p.account))
+	}
+	s.world.PutOrganization(organization)
+	s.api = aws.New(s.world)
+	s.faults = fault.New(s.api, seed)
+	listener, err := standin.Listen(t.Context(), s.faults)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(listener.Close)
+	setAWSEnvironment(t, listener.URL)
+
+	certificates := t.TempDir()
+	for _, signer := range signers {
+		if err := signer.WriteCertificates(certificates); err != nil {
+			t.Fatal(err)
+		}
+	}
+	binary, err := gatehouse()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.attestor, err = attestors.External(t.Context(), s.store, "aws_iid", binary, "aws_iid")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.attestor.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	s.data = stormyData + "\tcloud_timeout = \"" + timeout + "\"\n" + fmt.Sprintf("\tidentity_document_certificates = %q\n", certificates)
+	if err := s.attestor.Configure(t.Context(), s.data); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// nodeID is the ID of the nth node of a place.
+func nodeID(p place, n int) string { return fmt.Sprintf("i-%08d%09d", p.number, n) }
+
+// scale makes the nodes from one to before another those of the place's cluster.
+func (s *stormy) scale(p place, from, to int) {
+	var ids []string
+	for n := from; n < to; n++ {
+		ids = append(ids, nodeID(p, n))
+	}
+	s.world.PutScalingGroup(p.account, p.region, aws.ScalingGroup{Name: "eks-workers", Instances: ids})
+}
+
+// node boots the nth node of a place, and returns its payload.
+func (s *stormy) node(t *testing.T, p place, n int) []byte {
+	t.Helper()
+	s.scale(p, 0, n+1)
+	return p.boot(t, s.world, s.signers, nodeID(p, n))
+}
+
+// try presents a payload until it is let in, as an agent does that may try again:
+// PermissionDenied would be final for it. SPIRE stores who gets in.
+func (s *stormy) try(ctx context.Context, payload []byte, tries int) (used int, err error) {
+	for used = 1; used <= tries; used++ {
+		var answer attestors.Answer
+		if answer, err = s.attestor.Attest(ctx, payload); err == nil {
+			s.store.SetAgentInfo(&agentstorev1.AgentInfo{AgentId: answer.AgentID})
+			return used, nil
+		}
+		if status.Code(err) != codes.Unavailable {
+			return used, err
+		}
+		select {
+		case <-time.After(time.Second << min(used-1, 3)):
+		case <-ctx.Done():
+			return used, err
+		}
+	}
+	return tries, err
+}
+
+// retries is how often an agent tries, at the least, with pauses of 1, 2, 4 and 8
+// seconds: SPIRE's goes on for as long as its supervisor starts it.
+const retries = 5
+
+// TestThirtyPercentOfCallsFail: of every API, in every way. Each honest node gets in
+// within its retries, and none is told that it is denied.
+func TestThirtyPercentOfCallsFail(t *testing.T) {
+	s := newStormy(t, 1, "20s")
+	const each = 5
+	var payloads [][]byte
+	for _, p := range places() {
+		for n := range each {
+			payloads = append(payloads, s.node(t, p, n))
+		}
+	}
+	s.faults.Set(fault.Rule{Share: 0.3})
+	var mu sync.Mutex
+	used := map[int]int{}
+	var all sync.WaitGroup
+	for i, payload := range payloads {
+		all.Go(func() {
+			tries, err := s.try(t.Context(), payload, retries)
+			if err != nil {
+				t.Errorf("node %d, after %d tries: %v", i, tries, err)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			used[tries]++
+		})
+	}
+	all.Wait()
+	calls, hits := s.faults.Hits()
+	t.Logf("%d nodes by the tries they took: %v; %d calls, of which went wrong %v", len(payloads), used, calls, hits)
+	for _, kind := range fault.All() {
+		if hits[kind] == 0 {
+			t.Errorf("nothing was %s: the test shows less than it says", kind)
+		}
+	}
+}
+
+// TestOneAPIDown: with an API down in one region, its nodes are told to try again
+// within the deadline; other regions don't notice; and it is over when it is over.
+func TestOneAPIDown(t *testing.T) {
+	s := newStormy(t, 2, "4s")
+	here, there := places()[0], places()[1]
+	if here.region == there.region || here.account != there.account {
+		t.Fatal("the places are not an account in two regions")
+	}
+	for n, tc := range []struct {
+		api  string
+		kind fault.Kind
+	}{{"ec2", fault.Failed}, {"ec2", fault.Hung}, {"eks", fault.Failed}, {"autoscaling", fault.Hung}} {
+		t.Run(fmt.Sprint(tc.api, " ", tc.kind), func(t *testing.T) {
+			// What was learned of the cluster before would be used for a while.
+			if err := s.attestor.Configure(t.Context(), s.data+fmt.Sprintf("\taccount_ids_for_local_validation = [\"%012d\"]\n", n)); err != nil {
+				t.Fatal(err)
+			}
+			first, other := s.node(t, here, n), s.node(t, there, n)
+			s.faults.Set(fault.Rule{API: tc.api, Region: here.region, Share: 1, Kinds: []fault.Kind{tc.kind}})
+			ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+			defer cancel()
+			if _, err := s.attestor.Attest(ctx, first); status.Code(err) != codes.Unavailable {
+				t.Errorf("in the region where it %s: %v", tc.kind, err)
+			}
+			if tries, err := s.try(ctx, other, 1); err != nil {
+				t.Errorf("in the other region, try %d: %v", tries, err)
+			}
+			s.faults.Set()
+			s.recovers(t, first)
+		})
+	}
+}
+
+// recovers waits until a node gets in, now that nothing is wrong any more: at once,
+// or when what could not be had is asked for again a second after the last time,
+// or when a call that hangs is given up, after 5 seconds.
+func (s *stormy) recovers(t *testing.T, payload []byte) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 40*time.Second)
+	defer cancel()
+	began := time.Now()
+	for tries := 1; ; tries++ {
+		answer, err := s.attestor.Attest(ctx, payload)
+		if err == nil {
+			s.store.SetAgentInfo(&agentstorev1.AgentInfo{AgentId: answer.AgentID})
+			t.Logf("recovered within %s, at try %d", time.Since(began).Round(time.Millisecond), tries)
+			return
+		}
+		select {
+		case <-ctx.Done():
+			t.Errorf("no recovery: %v", err)
+			return
+		case <-time.After(200 * time.Millisecond):
+		}
+	}
+}
+
+// TestOneAccountDown: a throttled account is nobody else's business.
+func TestOneAccountDown(t *testing.T) {
+	s := newStormy(t, 3, "4s")
+	here, there := places()[0], places()[2]
+	first, other := s.node(t, here, 0), s.node(t, there, 0)
+	s.api.Faults.Add(aws.Fault{Account: here.account, Error: aws.Throttled()})
+	if _, err := s.attestor.Attest(t.Context(), first); status.Code(err) != codes.Unavailable {
+		t.Errorf("in the account: %v", err)
+	}
+	if _, err := s.try(t.Context(), other, 1); err != nil {
+		t.Errorf("in another: %v", err)
+	}
+	s.api.Faults.Clear()
+	s.recovers(t, first)
+}
+
+// TestStaleReads: EC2 does not know an instance everywhere as soon as it runs.
+func TestStaleReads(t *testing.T) {
+	s := newStormy(t, 4, "4s")
+	p := places()[0]
+	young := awsiid.NewDocument(p.region)
+	young.AccountID, young.InstanceID = p.account, p.node()
+	young.PendingTime = time.Now().UTC().Format("2006-01-02T15:04:05Z")
+	p.boot(t, s.world, s.signers, p.node())
+	payload, err := s.signers[p.region].Payload(young.JSON())
+	if err != nil {
+		t.Fatal(err)
+	}
+	instance, err := stage.Instance(young)
+	if err != nil {
+		t.Fatal(err)
+	}
+	instance.InstanceProfile = &aws.InstanceProfile{ARN: aws.Profile{Name: "web"}.ARN(p.region, p.account), ID: "AIPA1"}
+	s.world.PutInstance(p.account, p.region, instance)
+	s.api.Faults.Add(aws.Fault{Action: "ec2:DescribeInstances", Times: 1,
+		Error: &aws.Error{Status: 400, Code: "InvalidInstanceID.NotFound", Message: "The instance ID '" + p.node() + "' does not exist"}})
+	if tries, err := s.try(t.Context(), payload, 1); err != nil {
+		t.Errorf("try %d: %v", tries, err)
+	}
+}
+
+// TestAzureThirtyPercentOfCallsFail: the same of Entra ID and Resource Manager.
+func TestAzureThirtyPercentOfCallsFail(t *testing.T) {
+	const machines = 40
+	s := startAzure(t, azureSecret)
+	fleet := make([]stage.VM, machines)
+	for i := range fleet {
+		fleet[i] = s.vm(fmt.Sprintf("web-%d", i), azureNumbered(i))
+	}
+	s.Faults.Set(fault.Rule{Share: 0.3})
+	left := make([]int, machines)
+	for i := range left {
+		left[i] = i
+	}
+	var used []int
+	for try := 1; try <= retries && len(left) > 0; try++ {
+		var again []int
+		for n, err := range s.attestAll(t, 20, len(left), func(n int) []byte { return azurePayload(t, s.Token(fleet[left[n]].Metadata.Identity)) }) {
+			if err == nil {
+				continue
+			}
+			if again = append(again, left[n]); status.Code(err) != codes.Unavailable {
+				t.Errorf("machine %d, try %d: %v", left[n], try, err)
+			}
+		}
+		used, left = append(used, len(left)-len(again)), again
+	}
+	calls, hits := s.Faults.Hits()
+	t.Logf("%d machines by the tries they took: %v; %d calls, of which went wrong %v", machines, used, calls, hits)
+	if len(left) > 0 {
+		t.Errorf("%d machines did not get in within %d tries", len(left), retries)
+	}
+}
