@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -47,7 +48,6 @@ type awsScene struct {
 	*plugin
 	cloud *attackedCloud
 	store *agentStore
-	now   time.Time // of the collector's clock; the zero value is the real one's
 }
 
 // newAWSScene configures a plugin with more than baseConfig has.
@@ -64,20 +64,20 @@ func newAWSScene(t *testing.T, more string) *awsScene {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.plugin = serveKind(t, attackedKind(s.cloud, certificates, s.clock), s.store)
+	s.plugin = serveKind(t, attackedKind(s.cloud, certificates), s.store)
 	s.configure(t, baseConfig+more)
 	return s
 }
 
 // attackedKind is aws_iid in front of a cloud. It trusts AWS's own certificates if
 // there are no others.
-func attackedKind(cloud awsiid.Clients, certificates *awsiid.Certificates, clock func() time.Time) Kind {
+func attackedKind(cloud awsiid.Clients, certificates *awsiid.Certificates) Kind {
 	return Kind{name: "aws_iid", build: func(_ context.Context, text string, _ host) (built, []plugindata.Problem) {
 		config, problems := buildAWSIID(text, environment(nil))
 		if len(problems) > 0 {
 			return built{}, problems
 		}
-		collector, err := awsiid.New(config.collectorOptions(certificates, cloud, clock))
+		collector, err := awsiid.New(config.collectorOptions(certificates, cloud, time.Now))
 		if err != nil {
 			return built{}, []plugindata.Problem{{Msg: err.Error()}}
 		}
@@ -91,27 +91,11 @@ func attackedKind(cloud awsiid.Clients, certificates *awsiid.Certificates, clock
 	}}
 }
 
-func (s *awsScene) clock() time.Time {
-	s.cloud.mu.Lock()
-	defer s.cloud.mu.Unlock()
-	if s.now.IsZero() {
-		return time.Now()
-	}
-	return s.now
-}
-
-// later moves the collector's clock.
-func (s *awsScene) later(d time.Duration) {
-	now := s.clock()
-	s.cloud.mu.Lock()
-	defer s.cloud.mu.Unlock()
-	s.now = now.Add(d)
-}
-
 // attackedCloud has Organizations besides EC2.
 type attackedCloud struct {
 	*cloud
 	members []string
+	lists   atomic.Int64 // how often they were listed
 }
 
 func (c *attackedCloud) Organizations(context.Context, awsiid.Scope) (awsiid.Organizations, error) {
@@ -122,6 +106,7 @@ func (c *attackedCloud) ListAccounts(context.Context, *organizations.ListAccount
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.calls++
+	c.lists.Add(1)
 	if c.err != nil {
 		return nil, c.err
 	}

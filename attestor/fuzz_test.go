@@ -92,7 +92,7 @@ func FuzzAttestAWSIID(f *testing.F) {
 	known := &attackedCloud{cloud: &cloud{instances: []ec2types.Instance{{
 		InstanceId: aws.String("i-078517ca8a70a1dde"), State: &ec2types.InstanceState{Name: ec2types.InstanceStateNameRunning},
 	}}}}
-	s := fuzzed(f, attackedKind(known, nil, time.Now), baseConfig)
+	s := fuzzed(f, attackedKind(known, nil), baseConfig)
 	f.Add(real)
 	f.Add([]byte(strings.Replace(string(real), "278576220453", "278576220454", 1)))
 	f.Add([]byte(strings.Replace(string(real), "{", `{"Document":"",`, 1)))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -286,5 +287,13 @@ func (c *cloud) DescribeInstances(_ context.Context, in *ec2.DescribeInstancesIn
 	if c.err != nil {
 		return nil, c.err
 	}
-	return &ec2.DescribeInstancesOutput{Reservations: []ec2types.Reservation{{Instances: c.instances}}}, nil
+	instances := c.instances
+	if len(instances) > 1 { // a fleet; one alone is answered whoever was asked for
+		asked := slices.Clone(in.InstanceIds)
+		for _, filter := range in.Filters {
+			asked = append(asked, filter.Values...)
+		}
+		instances = slices.DeleteFunc(slices.Clone(instances), func(i ec2types.Instance) bool { return !slices.Contains(asked, *i.InstanceId) })
+	}
+	return &ec2.DescribeInstancesOutput{Reservations: []ec2types.Reservation{{Instances: instances}}}, nil
 }
