@@ -76,6 +76,18 @@ func newAzure() *azure {
 				vm, ok := look(a, a.instances, ctx)
 				return respond(a, armcompute.VirtualMachineScaleSetVMsClientGetResponse{VirtualMachineScaleSetVM: vm}, ok)
 			},
+			NewListPager: func(group, set string, _ *armcompute.VirtualMachineScaleSetVMsClientListOptions) (resp azfake.PagerResponder[armcompute.VirtualMachineScaleSetVMsClientListResponse]) {
+				a.addPages(group, keysOf(a, a.instances), func(ids []string) {
+					var page armcompute.VirtualMachineScaleSetVMsClientListResponse
+					for _, id := range ids {
+						vm := a.instances[id]
+						vm.ID = ptr(strings.Replace(value(vm.ID), "/Web-RG/", "/WEB-RG/", 1)) // as Azure does
+						page.Value = append(page.Value, &vm)
+					}
+					resp.AddPage(http.StatusOK, page, nil)
+				}, func() { resp.AddResponseError(http.StatusForbidden, "AuthorizationFailed") })
+				return resp
+			},
 		}),
 		"InterfacesClient": networkfake.NewInterfacesServerTransport(&networkfake.InterfacesServer{
 			Get: func(ctx context.Context, group, name string, _ *armnetwork.InterfacesClientGetOptions) (azfake.Responder[armnetwork.InterfacesClientGetResponse], azfake.ErrorResponder) {
@@ -88,6 +100,19 @@ func newAzure() *azure {
 					for _, id := range ids {
 						nic := a.interfaces[id]
 						page.Value = append(page.Value, &nic)
+					}
+					resp.AddPage(http.StatusOK, page, nil)
+				}, func() { resp.AddResponseError(http.StatusForbidden, "AuthorizationFailed") })
+				return resp
+			},
+			NewListVirtualMachineScaleSetNetworkInterfacesPager: func(group, set string, _ *armnetwork.InterfacesClientListVirtualMachineScaleSetNetworkInterfacesOptions) (resp azfake.PagerResponder[armnetwork.InterfacesClientListVirtualMachineScaleSetNetworkInterfacesResponse]) {
+				a.addPages(group, keysOf(a, a.interfaces), func(ids []string) {
+					var page armnetwork.InterfacesClientListVirtualMachineScaleSetNetworkInterfacesResponse
+					for _, id := range ids {
+						if strings.Contains(id, "/virtualmachinescalesets/"+strings.ToLower(set)+"/") {
+							nic := a.interfaces[id]
+							page.Value = append(page.Value, &nic)
+						}
 					}
 					resp.AddPage(http.StatusOK, page, nil)
 				}, func() { resp.AddResponseError(http.StatusForbidden, "AuthorizationFailed") })

@@ -23,6 +23,9 @@ type found[T any] struct {
 	// Resource Graph lags behind, and a list may be some seconds old: good enough
 	// to let a node in, and not to deny one.
 	direct bool
+
+	// listed says that it came together with others, from Resource Graph or a list.
+	listed bool
 }
 
 // A batchGroup is what one call may be about: limits are a credential's, and those
@@ -47,8 +50,11 @@ type reader[T any] struct {
 	graph func(ctx context.Context, group batchGroup, ids []ResourceID) (map[string]T, error)
 	lists *cache.Cache[listKey, map[string]T] // by ID
 
-	// respell gives an answer from a list the spelling of those who asked.
-	respell func(T, ResourceID) T
+	// respell gives an answer from a list the spelling of those who asked, and
+	// groupOf is where its resource group is: see spellings.
+	respell   func(T, ResourceID) T
+	groupOf   func(*T) *string
+	spellings *spellings
 
 	batches *batch.Batcher[batchGroup, ResourceID, found[T]]
 	direct  *batch.Batcher[batchGroup, ResourceID, found[T]]
@@ -56,16 +62,17 @@ type reader[T any] struct {
 
 func newReader[T any](name string, one func(context.Context, resource) (T, error),
 	graph func(context.Context, batchGroup, []ResourceID) (map[string]T, error),
-	list func(context.Context, listKey) (map[string]T, error), respell func(T, ResourceID) T,
+	list func(context.Context, listKey) (map[string]T, error), respell func(T, ResourceID) T, groupOf func(*T) *string,
 ) (*reader[T], error) {
-	r := &reader[T]{one: one, graph: graph, respell: respell}
-	var errs [3]error
+	r := &reader[T]{one: one, graph: graph, respell: respell, groupOf: groupOf}
+	var errs [4]error
 	r.lists, errs[0] = cache.New(cache.Options{
 		Name: name + "_list", Lifetime: listLifetime, Recheck: listRecheck, Retry: min(factRetry, listRecheck), Stale: listLifetime,
 		LoadTimeout: factTimeout, Size: maxLists, Waiting: maxWaiting,
 	}, list)
 	r.batches, errs[1] = batch.New(batchOptions(name), r.load)
 	r.direct, errs[2] = batch.New(batchOptions(name+"_direct"), r.loadDirectly)
+	r.spellings, errs[3] = newSpellings()
 	return r, errors.Join(errs[:]...)
 }
 
@@ -95,20 +102,22 @@ func (r *reader[T]) load(ctx context.Context, group batchGroup, ids []ResourceID
 		if answer, err := r.graph(ctx, group, ids); err == nil {
 			for _, id := range ids {
 				if value, ok := answer[id.ID]; ok {
-					all[id] = batch.Result[found[T]]{Value: found[T]{value: value}}
+					all[id] = batch.Result[found[T]]{Value: found[T]{value: value, listed: true}}
 				}
 			}
 		}
 	}
 	r.list(ctx, group, all.missing(ids), all, time.Time{})
-	return all, r.loadEach(ctx, group.tenant, all.missing(ids), all)
+	r.finish(ctx, group, ids, all)
+	return all, nil
 }
 
 // loadDirectly implements batch.Load, without Resource Graph.
 func (r *reader[T]) loadDirectly(ctx context.Context, group batchGroup, ids []ResourceID) (map[ResourceID]batch.Result[found[T]], error) {
 	all := results[T]{}
 	r.list(ctx, group, ids, all, time.Now())
-	return all, r.loadEach(ctx, group.tenant, all.missing(ids), all)
+	r.finish(ctx, group, ids, all)
+	return all, nil
 }
 
 // list finds resources in lists that are worth it, each of which is no older than
@@ -129,21 +138,27 @@ func (r *reader[T]) list(ctx context.Context, group batchGroup, ids []ResourceID
 		}
 		for _, id := range listed {
 			if value, ok := list[id.ID]; ok && err == nil {
-				all[id] = batch.Result[found[T]]{Value: found[T]{value: r.respell(value, id), direct: !since.IsZero()}}
+				all[id] = batch.Result[found[T]]{Value: found[T]{value: r.respell(value, id), direct: !since.IsZero(), listed: true}}
 			}
 		}
 	}
 }
 
-// loadEach reads each by its ID, a few at a time.
-func (r *reader[T]) loadEach(ctx context.Context, tenant string, ids []ResourceID, all results[T]) error {
+// oneSafely makes an error of a panic, which is nobody else's problem.
+func (r *reader[T]) oneSafely(ctx context.Context, id resource) (_ T, err error) {
+	defer recovered.To(&err)
+	return r.one(ctx, id)
+}
+
+// loadEach reads each by its ID, a few at a time, and learns how Resource Manager
+// spells their groups.
+func (r *reader[T]) loadEach(ctx context.Context, of batchGroup, ids []ResourceID, all results[T]) {
 	read := make([]batch.Result[found[T]], len(ids))
 	var group errgroup.Group
 	group.SetLimit(atOnce)
 	for i, id := range ids {
-		group.Go(func() (err error) {
-			defer recovered.To(&err)
-			value, err := r.one(ctx, resource{tenant: tenant, id: id})
+		group.Go(func() error {
+			value, err := r.oneSafely(ctx, resource{tenant: of.tenant, id: id})
 			read[i].Value = found[T]{value: value, direct: true}
 			if read[i].Err = err; errors.Is(err, errNotFound) {
 				read[i] = batch.Result[found[T]]{Value: found[T]{missing: err, direct: true}}
@@ -151,11 +166,13 @@ func (r *reader[T]) loadEach(ctx context.Context, tenant string, ids []ResourceI
 			return nil
 		})
 	}
-	err := group.Wait()
+	_ = group.Wait() // errors are in the results
 	for i, id := range ids {
 		all[id] = read[i]
+		if read[i].Err == nil && read[i].Value.missing == nil {
+			r.spellings.learn(listKey{batchGroup: of, resourceGroup: lower(id.ResourceGroup)}, *r.groupOf(&read[i].Value.value))
+		}
 	}
-	return err
 }
 
 // listKeys says which lists would have the resources.

@@ -58,9 +58,11 @@ func newFacts(m resourceManager, lifetimes Lifetimes) (*facts, error) {
 	}
 	f := &facts{asker: m}
 	var errs [6]error
-	machines, err := newReader(factVirtualMachine, m.readMachine, m.graphMachines(), m.listMachines, respelt)
+	machines, err := newReader(factVirtualMachine, m.readMachine, m.graphMachines(), m.listMachines, respelt,
+		func(m *machine) *string { return &m.vm.ResourceGroup })
 	errs[0] = err
-	interfaces, err := newReader("network_interface", m.readInterface, m.graphInterfaces(), m.listInterfaces, respeltInterface)
+	interfaces, err := newReader("network_interface", m.readInterface, m.graphInterfaces(), m.listInterfaces,
+		func(n NetworkInterface, _ ResourceID) NetworkInterface { return n }, func(n *NetworkInterface) *string { return &n.ResourceGroup })
 	errs[1] = err
 	searches, err := batch.New(batchOptions("principal"), m.findMachines)
 	errs[2] = err

@@ -63,6 +63,9 @@ func row(t testing.TB, resource any) map[string]any {
 	for _, name := range []string{"id", "name", "location", "zones", "tags", "identity", "properties"} {
 		columns[name] = all[name]
 	}
+	// It writes groups in another way than Resource Manager, and than tokens.
+	id := strings.NewReplacer("/Web-RG/", "/wEB-rG/", "/web-rg/", "/wEB-rG/").Replace(fmt.Sprint(columns["id"]))
+	columns["id"] = id
 	return columns
 }
 
@@ -80,13 +83,17 @@ func member(i int) (entra.Machine, armcompute.VirtualMachine, armnetwork.Interfa
 	return entra.Machine{Tenant: tenantID, Principal: principal, ManagedIdentity: id}, vm, nic(nicID, "front", fmt.Sprintf("10.0.%d.%d", i/250, i%250), nil)
 }
 
-// addFleet makes Resource Manager know so many machines.
+// addFleet makes Resource Manager know so many machines, of which each second has a
+// token that names it in lower case.
 func (a *azure) addFleet(n int) []entra.Machine {
 	var fleet []entra.Machine
 	for i := range n {
 		token, vm, nic := member(i)
 		a.vms[strings.ToLower(*vm.ID)] = vm
 		a.interfaces[strings.ToLower(*nic.ID)] = nic
+		if i%2 == 1 {
+			token.ManagedIdentity = strings.ToLower(token.ManagedIdentity)
+		}
 		fleet = append(fleet, token)
 	}
 	return fleet

@@ -78,6 +78,10 @@ const (
 	maxLists     = 64
 	maxListPages = 50
 
+	// maxSpellingReads is how many resources of a group are read, one after another,
+	// until one tells how the group is spelt.
+	maxSpellingReads = 3
+
 	// maxWaiting is how many may wait for the next reading of one thing.
 	maxWaiting = 1024
 

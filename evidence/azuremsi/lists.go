@@ -84,23 +84,13 @@ func (m resourceManager) listInterfaces(ctx context.Context, key listKey) (map[s
 		func(p armnetwork.InterfacesClientListResponse) []*armnetwork.Interface { return p.Value }, id, interfaceOf)
 }
 
-// respelt is a machine of a list with its group and name as those who asked spell
-// them: lists of machines have groups in capitals, and selectors are made of this.
+// respelt is a machine of a list with its scale set spelt as it would be if the
+// instance had been read by its ID.
 func respelt(m machine, asked ResourceID) machine {
-	m.vm.ResourceGroup = asked.ResourceGroup
-	if asked.isVirtualMachine() {
-		m.vm.Name = asked.Name
-	}
 	if set := m.vm.ScaleSet; set != nil && asked.isInstance() {
 		same := *set
 		same.ResourceGroup, same.Name = asked.ResourceGroup, asked.names()[0]
 		m.vm.ScaleSet = &same
 	}
 	return m
-}
-
-func respeltInterface(n NetworkInterface, asked ResourceID) NetworkInterface {
-	names := asked.names()
-	n.ResourceGroup, n.Name = asked.ResourceGroup, names[len(names)-1]
-	return n
 }

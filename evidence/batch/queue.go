@@ -153,7 +153,10 @@ func (b *Batcher[G, K, V]) begin(key G, g *group[K, V]) {
 		b.mu.Lock()
 		defer b.mu.Unlock()
 		for _, q := range asked {
-			q.result = results[q.id]
+			var ok bool
+			if q.result, ok = results[q.id]; !ok {
+				q.result.Err = ErrNone
+			}
 			close(q.done)
 		}
 		g.calls--
