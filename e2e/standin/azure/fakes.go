@@ -29,7 +29,10 @@ func (m *Manager) fakes() map[string]transport {
 			},
 			NewListPager: func(group string, _ *armcompute.VirtualMachinesClientListOptions) (resp fake.PagerResponder[armcompute.VirtualMachinesClientListResponse]) {
 				page := armcompute.VirtualMachinesClientListResponse{}
-				page.Value = listed(m, m.machines, group)
+				for _, vm := range listed(m, m.machines, group) {
+					vm.ID = new(respell(*vm.ID, strings.ToUpper)) // as Azure does in lists of machines
+					page.Value = append(page.Value, vm)
+				}
 				resp.AddPage(http.StatusOK, page, nil)
 				return resp
 			},
@@ -82,6 +85,14 @@ func (m *Manager) lister(subscription string) transport {
 		return resp
 	}
 	return resourcesfake.NewServerTransport(&resourcesfake.Server{NewListPager: list})
+}
+
+// respell spells the resource group of an ID in another way, which to Azure is the
+// same.
+func respell(id string, how func(string) string) string {
+	parts := strings.Split(id, "/")
+	parts[4] = how(parts[4])
+	return strings.Join(parts, "/")
 }
 
 // listed are the resources of a group, all on one page.

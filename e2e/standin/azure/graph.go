@@ -172,5 +172,10 @@ func graphRow(resource any) (map[string]any, error) {
 	for _, column := range []string{"id", "name", "location", "zones", "tags", "identity", "properties"} {
 		row[column] = all[column]
 	}
+	// Its spelling is not Resource Manager's:
+	// https://github.com/Azure/azure-rest-api-specs/issues/31379
+	if id, ok := row["id"].(string); ok {
+		row["id"] = respell(id, strings.ToLower)
+	}
 	return row, nil
 }
