@@ -5,7 +5,7 @@ GO ?= go
 BUILD = CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags='-s -w -buildid='
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test vet lint test-go test-e2e spire moto postgres clean fuzz fuzz-short soak
+.PHONY: help build demo bench test vet lint test-go test-e2e spire moto postgres clean fuzz fuzz-short soak
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -17,6 +17,10 @@ build: ## build bin/gatehouse (BIN=… elsewhere)
 
 demo: build ## a real SPIRE server and agent, Gatehouse between them, clouds played on loopback
 	@cd e2e && $(GO) run ./cmd/demo
+
+BENCHFLAGS ?=
+bench: build spire ## beside SPIRE's built-in attestors, about 9 minutes; BENCHFLAGS=-help lists what can be set
+	@cd e2e && $(GO) run ./cmd/bench $(BENCHFLAGS)
 
 test: vet lint test-go fuzz-short rego test-e2e ## everything that CI runs
 	@echo 'All checks passed.'

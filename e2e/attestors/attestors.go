@@ -18,6 +18,7 @@ import (
 	"github.com/spiffe/spire/pkg/common/catalog"
 	"github.com/spiffe/spire/pkg/server/plugin/nodeattestor"
 	"github.com/spiffe/spire/pkg/server/plugin/nodeattestor/awsiid"
+	"github.com/spiffe/spire/pkg/server/plugin/nodeattestor/azuremsi"
 
 	"github.com/spire-gatehouse/gatehouse/e2e/repo"
 )
@@ -45,6 +46,12 @@ type Answer struct {
 // BuiltInAWSIID loads SPIRE's own aws_iid.
 func BuiltInAWSIID(ctx context.Context, store agentstorev1.AgentStoreServer) (*Attestor, error) {
 	return load(ctx, store, catalog.PluginConfig{Name: "aws_iid"}, awsiid.BuiltIn())
+}
+
+// BuiltInAzureMSI loads SPIRE's own azure_msi. It finds Azure through this process's
+// proxy, of which only what the environment said first counts.
+func BuiltInAzureMSI(ctx context.Context, store agentstorev1.AgentStoreServer) (*Attestor, error) {
+	return load(ctx, store, catalog.PluginConfig{Name: "azure_msi"}, azuremsi.BuiltIn())
 }
 
 // External starts a plugin's program, as plugin_cmd and plugin_args do. It gets

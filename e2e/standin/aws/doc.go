@@ -12,7 +12,7 @@
 // json.go and rest.go.
 //
 // Not modelled: filters beyond those in ec2_filter.go, IAM policies beyond the
-// list of actions a Role allows, API rates (see Fault for throttling), and that
+// list of actions a Role allows, API rates other than those of Server.Limit, and that
 // global services (IAM, Organizations) want requests signed for their home
 // region: the SDKs don't do so for an endpoint of the user's own.
 package aws

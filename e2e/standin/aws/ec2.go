@@ -5,7 +5,6 @@ import (
 	"encoding/base64"
 	"net/http"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 )
@@ -49,13 +48,16 @@ func describeInstances(_ context.Context, world *World, req request) (any, *Erro
 		return nil, &Error{Status: http.StatusPreconditionFailed, Code: "DryRunOperation",
 			Message: "Request would have succeeded, but DryRun flag is set."}
 	}
-	all := world.instances(req.caller.account, req.region)
-	if err := checkIDs(ids, all); err != nil {
+	if err := checkIDs(ids); err != nil {
+		return nil, err
+	}
+	all, missing := world.instances(req.caller.account, req.region, ids)
+	if err := notFound(missing); err != nil {
 		return nil, err
 	}
 	response := describeInstancesResponse{RequestID: req.id, Reservations: []reservation{}}
 	for i, instance := range all {
-		if len(ids) > 0 && !slices.Contains(ids, instance.ID) || !filters.match(instance) || i < start {
+		if !filters.match(instance) || i < start {
 			continue
 		}
 		if len(response.Reservations) == limit {
@@ -72,16 +74,17 @@ func describeInstances(_ context.Context, world *World, req request) (any, *Erro
 var instanceID = regexp.MustCompile(`^i-([0-9a-f]{8}|[0-9a-f]{17})$`)
 
 // checkIDs refuses the whole call for one bad ID, as EC2 does.
-func checkIDs(ids []string, all []Instance) *Error {
-	var missing []string
+func checkIDs(ids []string) *Error {
 	for _, id := range ids {
 		if !instanceID.MatchString(id) {
 			return badRequest("InvalidInstanceID.Malformed", `Invalid id: "`+id+`"`)
 		}
-		if !slices.ContainsFunc(all, func(i Instance) bool { return i.ID == id }) {
-			missing = append(missing, id)
-		}
 	}
+	return nil
+}
+
+// notFound refuses the whole call for one ID that isn't known, as EC2 does.
+func notFound(missing []string) *Error {
 	switch len(missing) {
 	case 0:
 		return nil

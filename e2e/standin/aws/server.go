@@ -29,6 +29,7 @@ type Server struct {
 	Faults Faults
 
 	world    *World
+	limits   limits
 	services map[string]*service // by the name that credential scopes use
 
 	mu    sync.Mutex
@@ -150,6 +151,9 @@ func (s *Server) answer(ctx context.Context, svc *service, name string, req requ
 		if err := fault.hit(ctx); err != nil {
 			return nil, err
 		}
+	}
+	if !s.limits.admit(call, time.Now()) {
+		return nil, throttled(svc.name)
 	}
 	if allowed := req.caller.actions; len(allowed) > 0 && !slices.Contains(allowed, call.Action) {
 		return nil, svc.denied(call.Caller, call.Action)

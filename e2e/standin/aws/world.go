@@ -144,11 +144,23 @@ func (w *World) regional(accountID, region string) *regional {
 	return r
 }
 
-// instances lists an account's instances of a region by ID.
-func (w *World) instances(accountID, region string) []Instance {
+// instances lists an account's instances of a region by ID: all, or those with
+// these IDs, and which of the IDs there are none of.
+func (w *World) instances(accountID, region string, ids []string) (found []Instance, missing []string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return sortedValues(w.regional(accountID, region).instances)
+	all := w.regional(accountID, region).instances
+	if len(ids) == 0 {
+		return sortedValues(all), nil
+	}
+	for _, id := range slices.Compact(slices.Sorted(slices.Values(ids))) {
+		if instance, ok := all[id]; ok {
+			found = append(found, instance)
+		} else {
+			missing = append(missing, id)
+		}
+	}
+	return found, missing
 }
 
 // sortedValues lists a map's values in the order of its keys.

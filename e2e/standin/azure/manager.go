@@ -17,6 +17,8 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
 	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/compute/armcompute/v8"
 	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/network/armnetwork/v9"
+
+	"github.com/spire-gatehouse/gatehouse/e2e/standin"
 )
 
 // Manager is Resource Manager. Azure's SDK has fake servers, which answer in the
@@ -32,7 +34,9 @@ type Manager struct {
 	hidden     map[string]bool    // IDs that Resource Graph doesn't know yet
 	windows    map[string]*window // of Resource Graph, by caller
 	down       int
-	limit      limit
+	bucket     standin.Bucket
+	refused    int // by the bucket
+	latency    time.Duration
 	servers    map[string]transport // by the name of the SDK's client
 }
 
@@ -118,12 +122,13 @@ func (m *Manager) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	m.mu.Lock()
-	down := m.down
-	admitted := caller == "" || m.limit.admit(time.Now())
+	down, latency := m.down, m.latency
+	admitted := caller == "" || m.admit(time.Now())
 	if caller != "" && operation != "" && admitted {
 		m.calls = append(m.calls, Call{Operation: operation, Path: lower, Caller: caller})
 	}
 	m.mu.Unlock()
+	wait(r.Context(), latency)
 	switch {
 	case caller == "":
 		refuseManager(w, http.StatusUnauthorized, "InvalidAuthenticationToken")
@@ -140,6 +145,16 @@ func (m *Manager) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		refuseManager(w, http.StatusBadRequest, "MissingApiVersionParameter")
 	default:
 		m.dispatch(w, r, operation, lower)
+	}
+}
+
+// wait lets time pass, as long as somebody waits for the answer.
+func wait(ctx context.Context, latency time.Duration) {
+	timer := time.NewTimer(latency)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
 	}
 }
 
