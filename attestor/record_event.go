@@ -38,7 +38,7 @@ func (rec *record) event(r *refusal) *decisionlog.Event {
 		},
 	}
 	if s := rec.snapshot; s != nil {
-		e.Engine, e.Config = s.engine, s.policyConfig
+		e.Engine, e.Config, e.Bundles = s.engine, s.policyConfig, s.bundles
 	}
 	if r != nil {
 		e.Outcome.Outcome, e.Outcome.Error = r.class.name, cut(r.Error(), maxLoggedReason)

@@ -24,6 +24,9 @@ type Event struct {
 	Engine *rego.Engine
 	Config *PolicyConfig
 
+	// Bundles has the revision of each bundle that the policy is made of, by its name.
+	Bundles map[string]string
+
 	// Took has how long each step took, and "total".
 	Took map[string]time.Duration
 

@@ -109,7 +109,12 @@ func (l *Log) envelope(e *Event, outcome Outcome) logs.EventV1 {
 		event.Metrics["timer_"+step+"_ns"] = took.Nanoseconds()
 	}
 	if e.Engine != nil {
-		event.Bundles = map[string]logs.BundleInfoV1{"gatehouse": {Revision: e.Engine.Revision()}}
+		// Last, in the place of a bundle of that name: the whole policy's revision.
+		event.Bundles = map[string]logs.BundleInfoV1{}
+		for name, revision := range e.Bundles {
+			event.Bundles[name] = logs.BundleInfoV1{Revision: revision}
+		}
+		event.Bundles["gatehouse"] = logs.BundleInfoV1{Revision: e.Engine.Revision()}
 	}
 	if e.Config != nil {
 		outcome.Config = e.Config.digest

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 )
@@ -29,8 +30,9 @@ type Decision struct {
 	Input, Result json.RawMessage
 
 	// Altered says that the policy masked something, or that something was withheld:
-	// the input may not be what was decided on.
+	// the input may not be what was decided on. Taken names what, "/input/peer" say.
 	Altered bool
+	Taken   []string
 
 	// Config is data.gatehouse.config of the decision; nil if the log doesn't have it.
 	Config map[string]any
@@ -107,6 +109,7 @@ func (r *Reader) Next() (*Decision, error) {
 }
 
 func (r *Reader) decision(e event) *Decision {
+	taken := slices.Concat(e.Erased, e.Masked, e.Custom.Erased, e.Custom.Masked)
 	d := &Decision{
 		Line:       r.line,
 		DecisionID: e.DecisionID,
@@ -115,7 +118,8 @@ func (r *Reader) decision(e event) *Decision {
 		Bundles:    e.Bundles,
 		Input:      e.Input,
 		Result:     e.Result,
-		Altered:    len(e.Erased)+len(e.Masked)+len(e.Custom.Erased)+len(e.Custom.Masked) > 0,
+		Altered:    len(taken) > 0,
+		Taken:      taken,
 		Outcome:    e.Custom.Gatehouse,
 	}
 	if path := strings.Split(e.Path, "/"); len(path) == 3 && path[0] == "gatehouse" {

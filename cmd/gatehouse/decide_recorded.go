@@ -1,23 +1,18 @@
 package main
 
 import (
-	"bufio"
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"strings"
 
+	"github.com/spire-gatehouse/gatehouse/attestor/decisionlog"
 	"github.com/spire-gatehouse/gatehouse/rego"
 )
 
-// What is read may have these sizes, in bytes.
-const (
-	maxFile    = 16 << 20
-	maxLogLine = 8<<20 + 1
-)
+// maxFile is how long a file may be that is read whole, in bytes.
+const maxFile = 16 << 20
 
 // recorded is an input, and what a log says about the decision.
 type recorded struct {
@@ -53,22 +48,7 @@ func readInput(name string) (*recorded, error) {
 	return &recorded{input: in}, nil
 }
 
-// logLine is what is of use here in a line of a decision log.
-type logLine struct {
-	DecisionID string          `json:"decision_id"`
-	Path       string          `json:"path"`
-	Input      json.RawMessage `json:"input"`
-	Result     json.RawMessage `json:"result"`
-	Erased     []string        `json:"erased"`
-	Masked     []string        `json:"masked"`
-	Custom     struct {
-		Gatehouse struct {
-			Outcome string `json:"outcome"`
-		} `json:"gatehouse"`
-	} `json:"custom"`
-}
-
-// readLog finds a decision in a log, and the configuration line above it.
+// readLog finds a decision in a log.
 func readLog(name, decisionID string) (*recorded, error) {
 	f := os.Stdin
 	if name != "-" {
@@ -78,29 +58,22 @@ func readLog(name, decisionID string) (*recorded, error) {
 		}
 		defer f.Close()
 	}
-	lines := bufio.NewScanner(f)
-	lines.Buffer(nil, maxLogLine)
-	var config, found, configOfFound json.RawMessage
+	var found *decisionlog.Decision
 	decisions := 0
-	for lines.Scan() {
-		var line logLine
-		if json.Unmarshal(lines.Bytes(), &line) != nil {
-			continue // torn, by a full disk or a crash
+	for reader := decisionlog.NewReader(f); ; {
+		d, err := reader.Next()
+		if errors.Is(err, io.EOF) {
+			break
 		}
-		switch {
-		case line.Path == "gatehouse/config":
-			config = bytes.Clone(line.Result)
-		case !strings.HasPrefix(line.Path, "gatehouse/"):
-		case decisionID == "" || line.DecisionID == decisionID:
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+		if d.Plugin != "" && (decisionID == "" || d.DecisionID == decisionID) {
+			found = d
 			decisions++
-			found, configOfFound = bytes.Clone(lines.Bytes()), config
 		}
 	}
-	switch err := lines.Err(); {
-	case errors.Is(err, bufio.ErrTooLong):
-		return nil, fmt.Errorf("%s: a line is longer than %d bytes", name, maxLogLine)
-	case err != nil:
-		return nil, fmt.Errorf("%s: %w", name, err)
+	switch {
 	case decisions == 0 && decisionID == "":
 		return nil, fmt.Errorf("%s: has no decision of Gatehouse", name)
 	case decisions == 0:
@@ -108,33 +81,26 @@ func readLog(name, decisionID string) (*recorded, error) {
 	case decisions > 1 && decisionID == "":
 		return nil, usageErrorf("%s has %d decisions: choose one with --decision-id", name, decisions)
 	}
-	r, err := newRecorded(found, configOfFound)
+	r, err := newRecorded(found)
 	if err != nil {
-		return nil, fmt.Errorf("%s: decision %s: %w", name, r.decisionID, err)
+		return nil, fmt.Errorf("%s: decision %s: %w", name, found.DecisionID, err)
 	}
 	return r, nil
 }
 
-func newRecorded(text, config json.RawMessage) (*recorded, error) {
-	var line logLine
-	if err := json.Unmarshal(text, &line); err != nil {
-		return &recorded{}, err
+func newRecorded(d *decisionlog.Decision) (*recorded, error) {
+	if len(d.Input) == 0 {
+		return nil, errors.New("has no input: nothing was verified, or the log left it out")
 	}
-	r := &recorded{decisionID: line.DecisionID, outcome: line.Custom.Gatehouse.Outcome}
-	for _, path := range append(line.Erased, line.Masked...) {
+	input, err := rego.DecodeInput(d.Input)
+	if err != nil {
+		return nil, err
+	}
+	r := &recorded{input: input, decisionID: d.DecisionID, outcome: d.Outcome.Outcome, config: d.Config}
+	for _, path := range d.Taken {
 		if path == "/input" || strings.HasPrefix(path, "/input/") {
 			r.erased = append(r.erased, path)
 		}
 	}
-	if len(line.Input) == 0 {
-		return r, errors.New("has no input: nothing was verified, or the log left it out")
-	}
-	if config != nil {
-		if err := json.Unmarshal(config, &r.config); err != nil {
-			return r, fmt.Errorf("the configuration above it: %w", err)
-		}
-	}
-	var err error
-	r.input, err = rego.DecodeInput(line.Input)
-	return r, err
+	return r, nil
 }

@@ -51,9 +51,9 @@ func decideFiles(authority *awsiid.Authority, dir string) error {
 	}
 	var log bytes.Buffer
 	line := func(format string, args ...any) { fmt.Fprintf(&log, format+"\n", args...) }
-	line(`{"path": "gatehouse/config", "decision_id": "c0", "result": {"partition": "aws-cn", "agent_path_template": ""}}`)
+	line(`{"path": "gatehouse/config", "decision_id": "c0", "result": {"partition": "aws-cn", "agent_path_template": ""}, "custom": {"gatehouse": {"config": "china"}}}`)
 	line(`{"path": "gatehouse/aws_iid/verify", "decision_id": "d0"}`)
-	line(`{"path": "gatehouse/config", "decision_id": "c1", "result": {"partition": "aws", "agent_path_template": "", "enforcement": {"partition": "warn"}}}`)
+	line(`{"path": "gatehouse/config", "decision_id": "c1", "result": {"partition": "aws", "agent_path_template": "", "enforcement": {"partition": "warn"}}, "custom": {"gatehouse": {"config": "aws"}}}`)
 	for file, sample := range map[string]string{"input.json": "first_use.json", "replay.json": "replay.json"} {
 		if files[file], err = os.ReadFile("../../policies/samples/aws_iid/" + sample); err != nil {
 			return err
@@ -64,10 +64,10 @@ func decideFiles(authority *awsiid.Authority, dir string) error {
 		if err := json.Compact(&input, files[d[0]]); err != nil {
 			return err
 		}
-		line(`{"path": "gatehouse/aws_iid/decision", "decision_id": "d%d", "input": %s, "custom": {"gatehouse": {"outcome": %q}}}`, id+1, input.String(), d[1])
+		line(`{"path": "gatehouse/aws_iid/decision", "decision_id": "d%d", "input": %s, "custom": {"gatehouse": {"outcome": %q, "config": "aws"}}}`, id+1, input.String(), d[1])
 	}
 	masked := bytes.ReplaceAll(files["input.json"], []byte(`"blog"`), []byte(`"**"`))
-	line(`{"path": "gatehouse/aws_iid/decision", "decision_id": "d3", "masked": ["/input/facts/instance/tags/Name", "/result"], "input": %s}`,
+	line(`{"path": "gatehouse/aws_iid/decision", "decision_id": "d3", "masked": ["/input/facts/instance/tags/Name", "/result"], "input": %s, "custom": {"gatehouse": {"config": "aws"}}}`,
 		strings.ReplaceAll(string(masked), "\n", ""))
 	line(`{"path": "gatehouse/aws_iid/decision", "decision_id": "d4", "input": {"plu`) // torn
 	files["decisions.jsonl"] = log.Bytes()
