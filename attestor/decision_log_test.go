@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -300,4 +301,26 @@ func TestDecisionLogAcrossReloads(t *testing.T) {
 		t.Errorf("configurations %s, %s and %s", first.ConfigDigest, decisions[1].ConfigDigest, last.ConfigDigest)
 	}
 	replay(t, last, string(dir))
+}
+
+// TestDecisionLogOfBundles: a decision names each bundle's revision, beside that of
+// the whole policy.
+func TestDecisionLogOfBundles(t *testing.T) {
+	log, b := newLogged(t), newBundled(t)
+	b.publish(t, "r1", map[string]string{"own.rego": selecting("own:1")})
+	p := serve(t, newCloud(), &agentStore{})
+	p.configure(t, b.config()+log.config())
+	p.own(t)
+	b.publish(t, "r2", map[string]string{"own.rego": selecting("own:2")})
+	p.logs.next(t, policyTookOver)
+	p.own(t)
+
+	var got []string
+	for _, d := range log.decisions(t, p) {
+		names := slices.Sorted(maps.Keys(d.Bundles))
+		got = append(got, fmt.Sprintf("%v %s %d", names, d.Bundles["policy"].Revision, len(d.Bundles["gatehouse"].Revision)))
+	}
+	if want := []string{"[gatehouse policy] r1 64", "[gatehouse policy] r2 64"}; !slices.Equal(got, want) {
+		t.Errorf("the log has %q, want %q", got, want)
+	}
 }
