@@ -35,6 +35,10 @@ func (d PolicyDirectory) Load(ctx context.Context, plugin string, config map[str
 	return revision.engine, nil
 }
 
+// Problems splits an error about a policy's files into the single ones, each of which
+// begins with file and line where it has them.
+func Problems(err error) []string { return messages(err) }
+
 func (d PolicyDirectory) loader(plugin string, config map[string]any) policyLoader {
 	source := policySource{Directory: d.Path, WithoutBaseline: d.WithoutBaseline}
 	return policyLoader{plugin: plugin, source: source, config: config}

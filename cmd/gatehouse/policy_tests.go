@@ -107,7 +107,7 @@ type testAnswer struct {
 func (t *policyTests) once(cmd *cobra.Command, dir attestor.PolicyDirectory) error {
 	run, err := t.run(cmd.Context(), dir)
 	if err != nil {
-		return err
+		return t.cannotRun(cmd, err)
 	}
 	all := testAnswer{Results: run.Results, Coverage: run.Coverage}
 	for _, result := range run.Results {
@@ -130,6 +130,20 @@ func (t *policyTests) once(cmd *cobra.Command, dir attestor.PolicyDirectory) err
 		return errNo
 	}
 	return nil
+}
+
+// cannotRun tells machines why there are no results; people see the error itself.
+func (t *policyTests) cannotRun(cmd *cobra.Command, err error) error {
+	if t.format != "json" {
+		return err
+	}
+	var why struct {
+		Problems []policyProblem `json:"problems"`
+	}
+	for _, problem := range attestor.Problems(err) {
+		why.Problems = append(why.Problems, located(problem))
+	}
+	return errors.Join(err, t.give(cmd, why, nil))
 }
 
 func (t *policyTests) run(ctx context.Context, dir attestor.PolicyDirectory) (rego.TestRun, error) {
