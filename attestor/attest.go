@@ -72,8 +72,10 @@ func (a *attestation) run(ctx context.Context, payload []byte) error {
 	a.record.selectors = decision.Selectors
 	a.record.canReattest = decision.CanReattest
 	if err := a.claim.Keep(ctx, a.input.PeerIP); err != nil {
+		a.record.claimed("error")
 		return refuse(unavailable, "first use: %w", err)
 	}
+	a.record.claimed("kept")
 	return nil
 }
 
@@ -154,7 +156,7 @@ func (a *attestation) renderAgentPath() error {
 	path, err := a.agentPath(a.input.Evidence, a.input.Facts)
 	if err != nil {
 		a.record.asked, _ = a.engine.Unasked("admission", a.input)
-		return deny([]rego.Violation{{Rule: "agent_path_template", Msg: err.Error()}})
+		return deny([]rego.Violation{{Rule: ruleAgentPathTemplate, Msg: err.Error()}})
 	}
 	a.input.TemplatedAgentPath = path
 	return nil
@@ -226,9 +228,14 @@ func (a *attestation) firstUse(ctx context.Context, agentPath string) error {
 		machine := a.trustDomain.Name() + "/" + a.evidence.Identity()
 		claim, err := a.claims.Take(ctx, tofu.Node{AgentID: agentID, Machine: machine})
 		if err != nil {
+			a.record.claimed("error")
 			return refuse(unavailable, "first use: %w", err)
 		}
-		a.claim = claim
+		if a.claim = claim; claim.Held() {
+			a.record.claimed("taken")
+		} else {
+			a.record.claimed("refused")
+		}
 	}
 	attested, err := a.agents.Attested(ctx, agentID)
 	if err != nil {
@@ -277,6 +284,7 @@ func (a *attestation) release(ctx context.Context) {
 	}
 	if err := a.claim.Release(ctx); err != nil {
 		a.record.claimError = err.Error() // it runs out by itself
+		a.record.claimed("error")
 	}
 }
 

@@ -168,7 +168,7 @@ func (c *Configuration) attestation(q Case) (*attestation, error) {
 	}
 	s.agents = tofu.New(everyAgent(attested))
 	s.claims = claims
-	return &attestation{snapshot: &s, record: newRecord(c.now, &s)}, nil
+	return &attestation{snapshot: &s, record: newRecord(c.now, &s, meter{})}, nil
 }
 
 // everyAgent is an AgentStore that says of every agent that it has attested, or

@@ -7,6 +7,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/spire-gatehouse/gatehouse/attestor/decisionlog"
+	"github.com/spire-gatehouse/gatehouse/attestor/telemetry"
 )
 
 // decisions is the decision log as it is configured now. The zero value is none.
@@ -26,14 +27,16 @@ func (d *decisions) put(e *decisionlog.Event) {
 
 // configure replaces the log if it is to be another one. The old one goes on
 // writing what it has, and the new one waits for it.
-func (d *decisions) configure(config decisionLogConfig, labels map[string]string, log hclog.Logger) error {
+func (d *decisions) configure(config decisionLogConfig, labels map[string]string, log hclog.Logger, m meter) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if config.equal(d.config) && reflect.DeepEqual(labels, d.labels) {
 		return nil
 	}
 	old := d.log
-	next, err := decisionlog.Start(config.sinks(), labels, log, old)
+	sinks := config.sinks()
+	sinks.Lost = func(events int64) { m.Count(telemetry.DecisionLogLost, int(events)) }
+	next, err := decisionlog.Start(sinks, labels, log, old)
 	if err != nil {
 		return err
 	}

@@ -65,7 +65,7 @@ func decides(t *testing.T, s *snapshot, payload []byte) *record {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 	defer cancel()
-	rec := newRecord(time.Now, s)
+	rec := newRecord(time.Now, s, meter{})
 	err := attestSafely(ctx, s, rec, payload)
 	if err == nil {
 		return rec

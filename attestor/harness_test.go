@@ -15,6 +15,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 	"github.com/spiffe/spire-plugin-sdk/pluginsdk"
 	"github.com/spiffe/spire-plugin-sdk/plugintest"
+	metricsv1 "github.com/spiffe/spire-plugin-sdk/proto/spire/hostservice/common/metrics/v1"
 	agentstorev1 "github.com/spiffe/spire-plugin-sdk/proto/spire/hostservice/server/agentstore/v1"
 	nodeattestorv1 "github.com/spiffe/spire-plugin-sdk/proto/spire/plugin/server/nodeattestor/v1"
 	configv1 "github.com/spiffe/spire-plugin-sdk/proto/spire/service/common/config/v1"
@@ -31,6 +32,7 @@ type plugin struct {
 	attestor nodeattestorv1.NodeAttestorPluginClient
 	config   configv1.ConfigServiceClient
 	logs     *logSink
+	metrics  *metricsService
 	under    *Plugin
 }
 
@@ -76,13 +78,13 @@ func awsOf(t *testing.T, c *cloud) Kind {
 // serveKind serves a plugin of that kind.
 func serveKind(t *testing.T, kind Kind, store *agentStore) *plugin {
 	t.Helper()
-	p := &plugin{logs: &logSink{}, under: New(kind)}
+	p := &plugin{logs: &logSink{}, metrics: newMetricsService(), under: New(kind)}
 	plugintest.ServeInBackground(t, plugintest.Config{
 		PluginServer:       nodeattestorv1.NodeAttestorPluginServer(p.under),
 		PluginClient:       &p.attestor,
 		ServiceServers:     []pluginsdk.ServiceServer{configv1.ConfigServiceServer(p.under)},
 		ServiceClients:     []pluginsdk.ServiceClient{&p.config},
-		HostServiceServers: []pluginsdk.ServiceServer{agentstorev1.AgentStoreServiceServer(store)},
+		HostServiceServers: []pluginsdk.ServiceServer{agentstorev1.AgentStoreServiceServer(store), metricsv1.MetricsServiceServer(p.metrics)},
 		Logger:             p.logs.logger(),
 	})
 	return p

@@ -11,13 +11,16 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/spiffe/spire-plugin-sdk/pluginsdk"
+	metricsv1 "github.com/spiffe/spire-plugin-sdk/proto/spire/hostservice/common/metrics/v1"
 	agentstorev1 "github.com/spiffe/spire-plugin-sdk/proto/spire/hostservice/server/agentstore/v1"
 	nodeattestorv1 "github.com/spiffe/spire-plugin-sdk/proto/spire/plugin/server/nodeattestor/v1"
 	configv1 "github.com/spiffe/spire-plugin-sdk/proto/spire/service/common/config/v1"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"github.com/spire-gatehouse/gatehouse/attestor/telemetry"
 	"github.com/spire-gatehouse/gatehouse/internal/recovered"
+	"github.com/spire-gatehouse/gatehouse/rego"
 	"github.com/spire-gatehouse/gatehouse/tofu"
 )
 
@@ -33,7 +36,8 @@ type Plugin struct {
 	log    hclog.Logger
 	agents *tofu.Store
 
-	policyEvents policyEvents
+	// meter counts, if SPIRE takes metrics.
+	meter meter
 
 	// current is what attestations that start now are decided with; nil until
 	// configured. It is replaced whole and never changed.
@@ -71,8 +75,6 @@ func New(kind Kind) *Plugin {
 		now:    time.Now,
 		log:    hclog.NewNullLogger(),
 		claims: newClaimStore(nil),
-
-		policyEvents: noPolicyEvents{},
 	}
 }
 
@@ -87,6 +89,11 @@ func (p *Plugin) BrokerHostServices(broker pluginsdk.ServiceBroker) error {
 		return status.Error(codes.Internal, "SPIRE offers no AgentStore host service, which trust on first use needs")
 	}
 	p.agents = tofu.New(store)
+	if metrics := new(metricsv1.MetricsServiceClient); broker.BrokerClient(metrics) {
+		p.meter = meter{telemetry.Start(metrics, p.kind.name, p.log)}
+	} else {
+		p.log.Warn("SPIRE offers no Metrics host service: nothing is counted")
+	}
 	return nil
 }
 
@@ -96,8 +103,10 @@ func (p *Plugin) Configure(ctx context.Context, req *configv1.ConfigureRequest) 
 	wait, err := p.configure(ctx, req)
 	wait()
 	if err != nil {
+		p.meter.Count(telemetry.Configurations, 1, "refused")
 		return nil, err
 	}
+	p.meter.Count(telemetry.Configurations, 1, "accepted")
 	return &configv1.ConfigureResponse{}, nil
 }
 
@@ -115,7 +124,7 @@ func (p *Plugin) configure(ctx context.Context, req *configv1.ConfigureRequest) 
 		return wait, err
 	}
 	labels := map[string]string{"plugin": p.kind.name, "trust_domain": next.trustDomain.Name()}
-	if err := p.decisions.configure(next.decisionLog, labels, p.log); err != nil {
+	if err := p.decisions.configure(next.decisionLog, labels, p.log, p.meter); err != nil {
 		return next.policy.stop(), configError([]string{"decision_log: " + err.Error()})
 	}
 	if next.snapshot.claims, err = p.claims.use(next.claims, next.cloudTimeout); err != nil {
@@ -124,7 +133,7 @@ func (p *Plugin) configure(ctx context.Context, req *configv1.ConfigureRequest) 
 	wait = p.stopPolicy()
 	p.policy = next.policy
 	revision := p.policy.follow(p.swapPolicy)
-	if previous := p.current.Swap(next.with(revision)); previous != nil {
+	if previous := p.putInForce(next.with(revision)); previous != nil {
 		previous.lease.end()
 	}
 	if err := p.claims.ready(ctx); err != nil {
@@ -156,8 +165,20 @@ func (p *Plugin) swapPolicy(ctx context.Context, next policyRevision) bool {
 	if ctx.Err() != nil {
 		return false
 	}
-	p.current.Store(p.current.Load().with(next))
+	p.putInForce(p.current.Load().with(next))
 	return true
+}
+
+// putInForce is called with replacing held. It returns what was in force, if
+// anything was.
+func (p *Plugin) putInForce(next *snapshot) (previous *snapshot) {
+	previous = p.current.Swap(next)
+	var before *rego.Engine
+	if previous != nil {
+		before = previous.engine
+	}
+	p.meter.inForce(telemetry.Enforcing, before, next.engine)
+	return previous
 }
 
 // Close is called by SPIRE's plugin SDK before the process ends. Attestations that
@@ -175,6 +196,7 @@ func (p *Plugin) Close() error {
 	wait()
 	p.decisions.close()
 	p.claims.close()
+	p.meter.Close()
 	return nil
 }
 
@@ -199,7 +221,7 @@ func (p *Plugin) Attest(stream nodeattestorv1.NodeAttestor_AttestServer) error {
 	if failure != nil {
 		return failure
 	}
-	rec := newRecord(p.now, s)
+	rec := newRecord(p.now, s, p.meter)
 	rec.peerIP = peerIP(ctx)
 	if err == nil {
 		err = attestSafely(rec.observe(ctx), s, rec, req.GetPayload())
@@ -222,10 +244,11 @@ func (p *Plugin) Attest(stream nodeattestorv1.NodeAttestor_AttestServer) error {
 	})
 }
 
-// tell has both logs know what came of an attestation.
+// tell has both logs and the metrics know what came of an attestation.
 func (p *Plugin) tell(rec *record, r *refusal) {
 	rec.took["total"] = p.now().Sub(rec.started)
 	rec.log(p.log, r)
+	p.meter.attested(rec, r)
 	p.decisions.put(rec.event(r))
 }
 
@@ -252,6 +275,7 @@ func (p *Plugin) notePanic(rec *record, err error) {
 	if !errors.As(err, &panicked) {
 		return
 	}
+	p.meter.Count(telemetry.Panics, 1, "attestation")
 	p.log.Error("Panic in an attestation: please report it", "decision_id", rec.decisionID,
 		"panic", cut(panicked.Error(), maxLoggedReason), "stack", cut(string(panicked.Stack), maxLoggedReason), "panics", p.panics.Add(1))
 }

@@ -39,13 +39,6 @@ type policyEvents interface {
 	policyUnavailable() // a bundle could not be had, or is not what was signed
 }
 
-// noPolicyEvents hears nothing.
-type noPolicyEvents struct{}
-
-func (noPolicyEvents) policyTookOver()    {}
-func (noPolicyEvents) policyRefused()     {}
-func (noPolicyEvents) policyUnavailable() {}
-
 // policyFollower puts new revisions in force, or says why not. It only goes on from
 // what it put in force itself: once SPIRE has configured the plugin anew, its feed
 // is stopped, and what was being loaded then is dropped.

@@ -37,12 +37,16 @@ type record struct {
 	canReattest bool
 	payload     *decisionlog.Payload // of evidence that was refused
 
+	claims []string // what came of the claim, in the words of metrics
+
 	took   map[string]time.Duration // by step
 	clouds listener
 }
 
-func newRecord(now func() time.Time, s *snapshot) *record {
-	return &record{decisionID: uuid.NewString(), started: now(), now: now, snapshot: s, took: map[string]time.Duration{}}
+func newRecord(now func() time.Time, s *snapshot, m meter) *record {
+	rec := &record{decisionID: uuid.NewString(), started: now(), now: now, snapshot: s, took: map[string]time.Duration{}}
+	rec.clouds.meter = m
+	return rec
 }
 
 // revision is the policy's.
@@ -65,6 +69,9 @@ func (rec *record) time(step string) (end func()) {
 	began := rec.now()
 	return func() { rec.took[step] += rec.now().Sub(began) }
 }
+
+// claimed notes what came of asking for a claim, or of having it.
+func (rec *record) claimed(result string) { rec.claims = append(rec.claims, result) }
 
 // log writes the attestation's one line; r is nil if the node was let in.
 func (rec *record) log(log hclog.Logger, r *refusal) {

@@ -30,7 +30,8 @@ func (rec *record) event(r *refusal) *decisionlog.Event {
 		Asked:      rec.asked,
 		Took:       rec.took,
 		Outcome: decisionlog.Outcome{
-			Outcome:    outcomeAttested,
+			Outcome:    rec.outcome(r),
+			Rules:      rec.ownRules(r),
 			Node:       rec.identity,
 			AgentID:    rec.agentID,
 			FactErrors: cutAll(rec.factErrors),
@@ -41,15 +42,35 @@ func (rec *record) event(r *refusal) *decisionlog.Event {
 		e.Engine, e.Config, e.Bundles = s.engine, s.policyConfig, s.bundles
 	}
 	if r != nil {
-		e.Outcome.Outcome, e.Outcome.Error = r.class.name, cut(r.Error(), maxLoggedReason)
-		if !rec.asked.Answered() {
-			for _, name := range r.rules() {
-				e.Outcome.Rules = append(e.Outcome.Rules, rego.Fired{Rule: name, Effect: rego.EffectDenied})
-			}
-		}
+		e.Outcome.Error = cut(r.Error(), maxLoggedReason)
 	}
 	rec.clouds.report(&e.Outcome)
 	return e
+}
+
+// outcome is what came of the attestation, in one word.
+func (rec *record) outcome(r *refusal) string {
+	if r == nil {
+		return outcomeAttested
+	}
+	return r.class.name
+}
+
+// ownRules are the rules by which the shell itself refused.
+func (rec *record) ownRules(r *refusal) []rego.Fired {
+	if r == nil || rec.asked.Answered() {
+		return nil
+	}
+	var all []rego.Fired
+	for _, name := range r.rules() {
+		all = append(all, rego.Fired{Rule: name, Effect: rego.EffectDenied})
+	}
+	return all
+}
+
+// fired are all rules that fired, the policy's and the shell's.
+func (rec *record) fired(r *refusal) []rego.Fired {
+	return append(rec.ownRules(r), rec.asked.Fired()...)
 }
 
 func cutAll(texts []string) []string {
@@ -61,8 +82,11 @@ func cutAll(texts []string) []string {
 }
 
 // listener hears of an attestation's cloud calls and cache lookups. Calls go on
-// that others wait for too, so that it may hear of more than it has reported.
+// that others wait for too, so that it may hear of more than it has reported; the
+// meter hears of all.
 type listener struct {
+	meter meter
+
 	mu      sync.Mutex
 	calls   []decisionlog.Call
 	omitted int
@@ -78,6 +102,7 @@ var _ evidence.Observer = (*listener)(nil)
 
 // Called implements evidence.Observer.
 func (l *listener) Called(call evidence.Call) {
+	l.meter.Called(call)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if len(l.calls) == maxLoggedCalls {
@@ -93,6 +118,7 @@ func (l *listener) Called(call evidence.Call) {
 
 // Looked implements evidence.Observer.
 func (l *listener) Looked(asked evidence.Lookup) {
+	l.meter.Looked(asked)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	key := lookup{asked.Cache, asked.Result}

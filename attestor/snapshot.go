@@ -15,6 +15,7 @@ import (
 
 	"github.com/spire-gatehouse/gatehouse/attestor/decisionlog"
 	"github.com/spire-gatehouse/gatehouse/attestor/plugindata"
+	"github.com/spire-gatehouse/gatehouse/attestor/telemetry"
 	"github.com/spire-gatehouse/gatehouse/evidence"
 	"github.com/spire-gatehouse/gatehouse/internal/recovered"
 	"github.com/spire-gatehouse/gatehouse/rego"
@@ -30,6 +31,7 @@ type snapshot struct {
 	cloudTimeout time.Duration
 	agentPath    func(claims any, facts map[string]any) (string, error)
 	engine       *rego.Engine
+	ruleNames    map[string]bool           // that the engine's policy has in its text
 	policyConfig *decisionlog.PolicyConfig // of the engine, for the decision log
 	agents       *tofu.Store
 	claims       tofu.Claims
@@ -46,6 +48,7 @@ type snapshot struct {
 func (s *snapshot) with(policy policyRevision) *snapshot {
 	next := *s
 	next.engine, next.bundles = policy.engine, policy.bundles
+	next.ruleNames = ruleNames(policy.engine.Rules())
 	return &next
 }
 
@@ -122,7 +125,7 @@ func (p *Plugin) gateOf(l limits) *gate {
 
 // openPolicy loads the policy from where it comes.
 func (p *Plugin) openPolicy(ctx context.Context, loader policyLoader, keep bool) (policyFeed, error) {
-	follower := &policyFollower{loader: loader, log: p.log, events: p.policyEvents}
+	follower := &policyFollower{loader: loader, log: p.log, events: changes{p.meter, telemetry.Enforcing}}
 	switch {
 	case loader.source.Bundles != nil:
 		return openBundles(ctx, follower, keep)

@@ -20,24 +20,28 @@ const lostEvents = "Decision log lost events"
 type complaints struct {
 	log  hclog.Logger
 	wake chan struct{}
+	lost func(events int64) // hears of each loss; nil for nobody
 
 	mu     sync.Mutex
 	total  int64
-	lost   int64             // since the last line
+	recent int64             // lost since the last line
 	causes map[string]string // since then, by sink
 }
 
-func newComplaints(log hclog.Logger) *complaints {
-	return &complaints{log: log, wake: make(chan struct{}, 1), causes: map[string]string{}}
+func newComplaints(log hclog.Logger, lost func(events int64)) *complaints {
+	return &complaints{log: log, lost: lost, wake: make(chan struct{}, 1), causes: map[string]string{}}
 }
 
 // add notes the loss of n events.
 func (c *complaints) add(n int64, sink, cause string) {
 	c.mu.Lock()
 	c.total += n
-	c.lost += n
+	c.recent += n
 	c.causes[sink] = cause
 	c.mu.Unlock()
+	if c.lost != nil && n > 0 {
+		c.lost(n)
+	}
 	select {
 	case c.wake <- struct{}{}:
 	default:
@@ -63,8 +67,8 @@ func (c *complaints) run(done <-chan struct{}) {
 
 func (c *complaints) write() {
 	c.mu.Lock()
-	lost, causes := c.lost, c.causes
-	c.lost, c.causes = 0, map[string]string{}
+	lost, causes := c.recent, c.causes
+	c.recent, c.causes = 0, map[string]string{}
 	c.mu.Unlock()
 	if lost == 0 {
 		return

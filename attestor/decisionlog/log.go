@@ -64,7 +64,7 @@ func Start(config Config, labels map[string]string, log hclog.Logger, old *Log) 
 	l := &Log{
 		labels:     withOwnLabels(labels),
 		log:        log,
-		complaints: newComplaints(log),
+		complaints: newComplaints(log, config.Lost),
 		queue:      make(chan *Event, maxWaiting),
 		ended:      make(chan struct{}),
 	}

@@ -53,7 +53,7 @@ func startWith(t testing.TB, sinks ...sink) (*Log, *serverLog) {
 	t.Helper()
 	logged, logger := newServerLog()
 	ctx, stop := context.WithCancel(context.Background())
-	l := &Log{labels: testLabels, sinks: sinks, log: logger, complaints: newComplaints(logger), queue: make(chan *Event, maxWaiting), ended: make(chan struct{}), stop: stop}
+	l := &Log{labels: testLabels, sinks: sinks, log: logger, complaints: newComplaints(logger, nil), queue: make(chan *Event, maxWaiting), ended: make(chan struct{}), stop: stop}
 	go l.run(ctx, nil)
 	go l.complaints.run(l.ended)
 	return l, logged

@@ -17,6 +17,9 @@ type Config struct {
 	File    *File   // nil for none
 	Console bool    // to the server's log
 	Upload  *Upload // nil for none
+
+	// Lost hears of events that were lost, from several goroutines; nil for nobody.
+	Lost func(events int64)
 }
 
 // open makes the sinks, and finds out whether they can be written to.

@@ -1,0 +1,143 @@
+package telemetry
+
+import (
+	"context"
+	"fmt"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"time"
+
+	metricsv1 "github.com/spiffe/spire-plugin-sdk/proto/spire/hostservice/common/metrics/v1"
+	"google.golang.org/grpc"
+	"google.golang.org/protobuf/types/known/emptypb"
+)
+
+// Service is what of SPIRE's Metrics host service is used.
+type Service interface {
+	IncrCounter(context.Context, *metricsv1.IncrCounterRequest, ...grpc.CallOption) (*emptypb.Empty, error)
+	SetGauge(context.Context, *metricsv1.SetGaugeRequest, ...grpc.CallOption) (*emptypb.Empty, error)
+	AddSample(context.Context, *metricsv1.AddSampleRequest, ...grpc.CallOption) (*emptypb.Empty, error)
+}
+
+// notHandedOver is a message that operators look for.
+const notHandedOver = "SPIRE does not take metrics"
+
+// run hands over until ctx ends, and once more then.
+func (r *Recorder) run(ctx context.Context) {
+	defer close(r.ended)
+	work, giveUp := context.WithCancel(context.Background())
+	defer giveUp()
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(closeTime, giveUp) })()
+	ticker := time.NewTicker(interval)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ticker.C:
+			r.round(work)
+		case <-ctx.Done():
+			r.round(work)
+			return
+		}
+	}
+}
+
+// round hands over what there is. One goroutine does, one figure after the other:
+// two first values of one counter at the same time can lose one in SPIRE.
+func (r *Recorder) round(ctx context.Context) {
+	defer func() {
+		if p := recover(); p != nil {
+			r.log.Error("Panic while metrics were handed over: please report it", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+		}
+	}()
+	ctx, cancel := context.WithTimeout(ctx, handOverTime)
+	defer cancel()
+	batch := r.take()
+	for i, f := range batch {
+		err := r.send(ctx, f)
+		if err == nil {
+			continue
+		}
+		// The one that failed may have got there: it is not sent again.
+		r.giveBack(f.metric.Kind, batch[i+1:])
+		if !r.failing {
+			r.failing = true
+			r.log.Warn(notHandedOver, "error", err)
+		}
+		return
+	}
+	if r.failing && len(batch) > 0 {
+		r.failing = false
+		r.log.Info("SPIRE takes metrics again")
+	}
+}
+
+// take takes all figures out, but ages, which are of now.
+func (r *Recorder) take() []figure {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, kind := range []Kind{Counter, Gauge, Summary} {
+		if n := r.dropped[kind]; n > 0 {
+			r.add(figure{Dropped, []string{string(kind)}, float64(n)})
+		}
+	}
+	clear(r.dropped)
+	var batch []figure
+	for _, f := range r.counts {
+		batch = append(batch, f)
+	}
+	for _, f := range r.gauges {
+		batch = append(batch, f)
+	}
+	for _, s := range r.sinces {
+		s.value = time.Since(s.at).Seconds()
+		batch = append(batch, s.figure)
+	}
+	slices.SortFunc(batch, func(a, b figure) int { return strings.Compare(a.key(), b.key()) })
+	batch = append(batch, r.samples...)
+	clear(r.counts)
+	clear(r.gauges)
+	r.samples = nil
+	return batch
+}
+
+// giveBack keeps what was not sent for the next round: counts, which are few
+// however many there are, and gauges that were not set meanwhile. Of single values
+// newer ones will do.
+func (r *Recorder) giveBack(failed Kind, unsent []figure) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.dropped[failed]++
+	for _, f := range unsent {
+		switch f.metric.Kind {
+		case Counter:
+			r.add(f)
+		case Gauge:
+			_, newer := r.gauges[f.key()]
+			_, age := r.sinces[f.key()]
+			if !newer && !age {
+				r.gauges[f.key()] = f
+			}
+		default:
+			r.dropped[f.metric.Kind]++
+		}
+	}
+}
+
+func (r *Recorder) send(ctx context.Context, f figure) error {
+	key := []string{Prefix, f.metric.Name}
+	labels := []*metricsv1.Label{{Name: "plugin", Value: r.plugin}}
+	for i, label := range f.metric.Labels {
+		labels = append(labels, &metricsv1.Label{Name: label.Name, Value: f.labels[i]})
+	}
+	var err error
+	switch f.metric.Kind {
+	case Counter:
+		_, err = r.service.IncrCounter(ctx, &metricsv1.IncrCounterRequest{Key: key, Val: float32(f.value), Labels: labels})
+	case Gauge:
+		_, err = r.service.SetGauge(ctx, &metricsv1.SetGaugeRequest{Key: key, Val: float32(f.value), Labels: labels})
+	default:
+		_, err = r.service.AddSample(ctx, &metricsv1.AddSampleRequest{Key: key, Val: float32(f.value), Labels: labels})
+	}
+	return err
+}
