@@ -134,6 +134,7 @@ func (a *attestation) admit(ctx context.Context) (rego.Admission, error) {
 
 func (a *attestation) askAdmission(ctx context.Context) (rego.Admission, error) {
 	defer a.record.time("admit")()
+	a.record.judged = nil
 	admission, err := a.engine.Admit(ctx, a.input)
 	if err != nil {
 		return rego.Admission{}, refuse(internal, "admit: %w", err)
@@ -141,6 +142,7 @@ func (a *attestation) askAdmission(ctx context.Context) (rego.Admission, error) 
 	a.record.exempt = admission.Exempt
 	a.record.warnings = admission.Warnings
 	if denials := admission.Denials(); len(denials) > 0 {
+		a.record.judged = &judgement{input: a.input, denials: denials, agentPath: admission.AgentPath}
 		return rego.Admission{}, deny(denials)
 	}
 	return admission, nil
@@ -156,6 +158,7 @@ func (a *attestation) renderAgentPath() error {
 	path, err := a.agentPath(a.input.Evidence, a.input.Facts)
 	if err != nil {
 		a.record.asked, _ = a.engine.Unasked("admission", a.input)
+		a.record.judged = nil
 		return deny([]rego.Violation{{Rule: ruleAgentPathTemplate, Msg: err.Error()}})
 	}
 	a.input.TemplatedAgentPath = path
@@ -248,13 +251,19 @@ func (a *attestation) firstUse(ctx context.Context, agentPath string) error {
 // decide asks for the decision, over all that is known now.
 func (a *attestation) decide(ctx context.Context) (rego.Decision, error) {
 	defer a.record.time("decide")()
+	a.record.judged = nil
 	decision, err := a.engine.Decide(ctx, a.input)
 	if err != nil {
 		return rego.Decision{}, refuse(internal, "decide: %w", err)
 	}
 	a.record.exempt = decision.Exempt
 	a.record.warnings = decision.Warnings
-	if denials := decision.Denials(); len(denials) > 0 {
+	denials := decision.Denials()
+	a.record.judged = &judgement{
+		input: a.input, whole: true, denials: denials,
+		agentPath: decision.AgentPath, selectors: decision.Selectors, canReattest: decision.CanReattest,
+	}
+	if len(denials) > 0 {
 		return rego.Decision{}, deny(denials)
 	}
 	return decision, nil

@@ -43,7 +43,7 @@ func buildAWSIIDPlugin(ctx context.Context, text string, h host) (built, []plugi
 	if err != nil {
 		return built{}, []plugindata.Problem{{Key: "agent_path_template", Msg: err.Error()}}
 	}
-	result := built{collector: collector, policyConfig: config.policyConfig(), policy: config.Policy, decisionLog: config.DecisionLog, claims: config.Claims, limits: config.Limits, cloudTimeout: config.CloudTimeout}
+	result := built{collector: collector, policyConfig: config.policyConfig(), policy: config.Policy, shadow: config.Shadow, decisionLog: config.DecisionLog, claims: config.Claims, limits: config.Limits, cloudTimeout: config.CloudTimeout}
 	result.release = func() { collector.Close(); clients.Close() }
 	if config.AssumeRole != "" && len(config.AllowedAccountIDs) == 0 && config.VerifyOrganization == nil {
 		result.warnings = append(result.warnings, "assume_role: without allowed_account_ids or verify_organization the evidence chooses whose role is assumed: nodes get in of every AWS account that has a role of that name which trusts this server")

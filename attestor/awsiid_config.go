@@ -52,6 +52,9 @@ type awsIIDConfig struct {
 	// Policy is where policy comes from.
 	Policy policySource
 
+	// Shadow is where the shadow policy comes from; nil for none.
+	Shadow *policySource
+
 	// DecisionLog is where decisions are written to.
 	DecisionLog decisionLogConfig
 
@@ -107,6 +110,7 @@ func decodeAWSIID(o *plugindata.Object, env func(string) string) awsIIDConfig {
 		Enforcement:                  enforcement(o),
 		Lifetimes:                    awsLifetimes(o),
 		Policy:                       buildPolicySource(o),
+		Shadow:                       buildShadowSource(o),
 		DecisionLog:                  decodeDecisionLog(o),
 		Claims:                       buildClaims(o),
 		Limits:                       buildLimits(o),

@@ -52,7 +52,7 @@ func (c azureMSIConfig) plugin(options azuremsi.Options) (built, []plugindata.Pr
 	if err != nil {
 		return built{}, []plugindata.Problem{{Key: "agent_path_template", Msg: err.Error()}}
 	}
-	result := built{collector: collector, policyConfig: c.policyConfig(), policy: c.Policy, decisionLog: c.DecisionLog, claims: c.Claims, limits: c.Limits, cloudTimeout: c.CloudTimeout, release: collector.Close}
+	result := built{collector: collector, policyConfig: c.policyConfig(), policy: c.Policy, shadow: c.Shadow, decisionLog: c.DecisionLog, claims: c.Claims, limits: c.Limits, cloudTimeout: c.CloudTimeout, release: collector.Close}
 	if template != nil {
 		result.agentPath = func(claims any, _ map[string]any) (string, error) {
 			return template.Render(agentpath.Fields{Values: azurePathValues(claims.(azuremsi.Claims))})

@@ -41,6 +41,9 @@ type azureMSIConfig struct {
 	// Policy is where policy comes from.
 	Policy policySource
 
+	// Shadow is where the shadow policy comes from; nil for none.
+	Shadow *policySource
+
 	// DecisionLog is where decisions are written to.
 	DecisionLog decisionLogConfig
 
@@ -84,6 +87,7 @@ func buildAzureMSI(text string, env func(string) string) (azureMSIConfig, []plug
 		ResourceGraph:       true,
 		Lifetimes:           azureLifetimes(o),
 		Policy:              buildPolicySource(o),
+		Shadow:              buildShadowSource(o),
 		DecisionLog:         decodeDecisionLog(o),
 		Claims:              buildClaims(o),
 		Limits:              buildLimits(o),

@@ -25,7 +25,7 @@ type bundleSource struct {
 // decodeBundleSource reads the blocks service, key and bundle; nil if there is no
 // bundle. Each key is what it is in OPA's configuration. What is in a service's
 // credentials is for OPA's own parsers to judge, later.
-func decodeBundleSource(block *plugindata.Object) *bundleSource {
+func decodeBundleSource(block *plugindata.Object, blockName string) *bundleSource {
 	source := &bundleSource{StartTimeout: startTimeout(block)}
 	persistence := textOr(block, "persistence_directory", "")
 	services := decodeBlocks(block, "service", decodeService)
@@ -42,11 +42,11 @@ func decodeBundleSource(block *plugindata.Object) *bundleSource {
 	if named, ok := block.Object("bundle"); ok {
 		for _, name := range named.Keys() {
 			if bundle, ok := named.Object(name); ok {
-				checkBundle(bundle, services, keys, persistence)
+				checkBundle(bundle, blockName, services, keys, persistence)
 				if !bundle.Has("size_limit_bytes") {
 					bundles[name]["size_limit_bytes"] = rego.MaxPolicyFileBytes
 				}
-				source.Warnings = append(source.Warnings, bundleWarnings(name, bundles[name], services)...)
+				source.Warnings = append(source.Warnings, bundleWarnings(blockName, name, bundles[name], services)...)
 			}
 		}
 	}
@@ -85,7 +85,7 @@ func decodeBundle(o *plugindata.Object) {
 }
 
 // checkBundle checks what OPA would take and an operator would not want.
-func checkBundle(o *plugindata.Object, services, keys opaBlocks, persistence string) {
+func checkBundle(o *plugindata.Object, block string, services, keys opaBlocks, persistence string) {
 	resource, service := textOr(o, "resource", ""), textOr(o, "service", "")
 	file := strings.HasPrefix(resource, "file://")
 	persist, _ := o.Bool("persist")
@@ -93,13 +93,13 @@ func checkBundle(o *plugindata.Object, services, keys opaBlocks, persistence str
 	case persist && file:
 		o.Problem("persist", "is of no use to a file")
 	case persist && persistence == "":
-		o.Problem("persist", "needs persistence_directory in the block policy")
+		o.Problem("persist", "needs persistence_directory in the block %s", block)
 	}
 	if resource == "" {
 		o.Problem("resource", "is missing: the path at the service, or file:///…")
 	}
 	if _, known := services[service]; !file && !known {
-		o.Problem("service", "must name a service block of the block policy")
+		o.Problem("service", "must name a service block of the block %s", block)
 	}
 	if file && service != "" {
 		o.Problem("service", "is of no use to a file")
@@ -113,7 +113,7 @@ func checkBundle(o *plugindata.Object, services, keys opaBlocks, persistence str
 	}
 	if signing, ok := o.Object("signing"); ok {
 		if keyID := textOr(signing, "keyid", ""); keyID != "" && keys[keyID] == nil {
-			signing.Problem("keyid", "must name a key block of the block policy")
+			signing.Problem("keyid", "must name a key block of the block %s", block)
 		}
 		if !verifies {
 			signing.SelfProblem("needs a key block with a key to verify with")
@@ -122,7 +122,7 @@ func checkBundle(o *plugindata.Object, services, keys opaBlocks, persistence str
 }
 
 // bundleWarnings says who can write the policy beside its author.
-func bundleWarnings(name string, bundle map[string]any, services opaBlocks) []string {
+func bundleWarnings(block, name string, bundle map[string]any, services opaBlocks) []string {
 	serviceName, _ := bundle["service"].(string)
 	service := services[serviceName]
 	address, _ := service["url"].(string)
@@ -134,10 +134,10 @@ func bundleWarnings(name string, bundle map[string]any, services opaBlocks) []st
 		if insecure {
 			how = "from a server whose certificate is not verified"
 		}
-		warnings = append(warnings, fmt.Sprintf("policy.bundle.%s: comes %s and is not signed: whoever is on the way writes the policy", name, how))
+		warnings = append(warnings, fmt.Sprintf("%s.bundle.%s: comes %s and is not signed: whoever is on the way writes the policy", block, name, how))
 	}
 	if (plain || insecure) && (service["credentials"] != nil || service["headers"] != nil) {
-		warnings = append(warnings, fmt.Sprintf("policy.service.%s: whoever is on the way reads the credentials", serviceName))
+		warnings = append(warnings, fmt.Sprintf("%s.service.%s: whoever is on the way reads the credentials", block, serviceName))
 	}
 	return warnings
 }

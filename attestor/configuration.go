@@ -42,7 +42,7 @@ func Load(ctx context.Context, kind Kind, trustDomain, pluginData string, now fu
 		return nil, err
 	}
 	revision := ready.policy.follow(func(context.Context, policyRevision) bool { return false })
-	ready.policy.stop()()
+	ready.stop()()
 	return &Configuration{ready.snapshot.with(revision), kind, ready.built, ready.warnings, now}, nil
 }
 

@@ -66,7 +66,7 @@ func awsOf(t *testing.T, c *cloud) Kind {
 			return built{}, []plugindata.Problem{testProblem}
 		}
 		config, problems := buildAWSIID(text, func(string) string { return "" })
-		b := built{collector: collector, policyConfig: config.policyConfig(), policy: config.Policy, decisionLog: config.DecisionLog, claims: config.Claims, limits: config.Limits, cloudTimeout: time.Minute}
+		b := built{collector: collector, policyConfig: config.policyConfig(), policy: config.Policy, shadow: config.Shadow, decisionLog: config.DecisionLog, claims: config.Claims, limits: config.Limits, cloudTimeout: time.Minute}
 		if template, _ := config.pathTemplate(); template != nil {
 			b.agentPath = func(claims any, facts map[string]any) (string, error) { return awsAgentPath(template, claims, facts) }
 		}

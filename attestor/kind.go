@@ -44,6 +44,7 @@ type built struct {
 	collector    evidence.Collector
 	policyConfig map[string]any // data.gatehouse.config
 	policy       policySource
+	shadow       *policySource // nil for none
 	decisionLog  decisionLogConfig
 	claims       claimsConfig
 	cloudTimeout time.Duration // for the facts of one attestation

@@ -1,6 +1,7 @@
 package attestor
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/spire-gatehouse/gatehouse/attestor/telemetry"
@@ -88,7 +89,7 @@ func (m meter) ended(policy string, engine *rego.Engine) {
 	m.End(telemetry.PolicyAge, policy)
 }
 
-func shortRevision(engine *rego.Engine) string { return engine.Revision()[:12] }
+func shortRevision(engine *rego.Engine) string { return fmt.Sprintf("%.12s", engine.Revision()) }
 
 // changes counts what became of a policy's new revisions.
 type changes struct {

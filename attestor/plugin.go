@@ -125,10 +125,10 @@ func (p *Plugin) configure(ctx context.Context, req *configv1.ConfigureRequest) 
 	}
 	labels := map[string]string{"plugin": p.kind.name, "trust_domain": next.trustDomain.Name()}
 	if err := p.decisions.configure(next.decisionLog, labels, p.log, p.meter); err != nil {
-		return next.policy.stop(), configError([]string{"decision_log: " + err.Error()})
+		return next.stop(), configError([]string{"decision_log: " + err.Error()})
 	}
 	if next.snapshot.claims, err = p.claims.use(next.claims, next.cloudTimeout); err != nil {
-		return next.policy.stop(), configError([]string{err.Error()})
+		return next.stop(), configError([]string{err.Error()})
 	}
 	wait = p.stopPolicy()
 	p.policy = next.policy
@@ -136,6 +136,7 @@ func (p *Plugin) configure(ctx context.Context, req *configv1.ConfigureRequest) 
 	if previous := p.putInForce(next.with(revision)); previous != nil {
 		previous.lease.end()
 	}
+	next.shadow.start()
 	if err := p.claims.ready(ctx); err != nil {
 		p.log.Error("The database for claims can't be used; until it can, no node is let in", "error", err)
 	}
@@ -147,14 +148,18 @@ func (p *Plugin) configure(ctx context.Context, req *configv1.ConfigureRequest) 
 	return wait, nil
 }
 
-// stopPolicy stops the feed, if there is one, and returns a wait for its end.
+// stopPolicy stops the feed, if there is one, and the shadow policy of what is in
+// force, and returns a wait for their end.
 func (p *Plugin) stopPolicy() (wait func()) {
 	if p.policy == nil {
 		return func() {}
 	}
-	wait = p.policy.stop()
+	policy, shadow := p.policy.stop(), p.current.Load().shadow.stop()
 	p.policy = nil
-	return wait
+	return func() {
+		policy()
+		shadow()
+	}
 }
 
 // swapPolicy puts a revision in force, unless ctx, which is the feed's, has ended:
@@ -206,7 +211,7 @@ func (p *Plugin) Validate(ctx context.Context, req *configv1.ValidateRequest) (*
 	if err != nil {
 		return &configv1.ValidateResponse{Notes: problemsOf(err)}, nil
 	}
-	loaded.policy.stop()()
+	loaded.stop()()
 	return &configv1.ValidateResponse{Valid: true}, nil
 }
 
@@ -244,12 +249,17 @@ func (p *Plugin) Attest(stream nodeattestorv1.NodeAttestor_AttestServer) error {
 	})
 }
 
-// tell has both logs and the metrics know what came of an attestation.
+// tell has both logs, the metrics and the shadow policy know what came of an
+// attestation.
 func (p *Plugin) tell(rec *record, r *refusal) {
 	rec.took["total"] = p.now().Sub(rec.started)
 	rec.log(p.log, r)
 	p.meter.attested(rec, r)
-	p.decisions.put(rec.event(r))
+	e := rec.event(r)
+	p.decisions.put(e)
+	if rec.snapshot != nil {
+		rec.snapshot.shadow.offer(e, rec.judged)
+	}
 }
 
 // attestSafely attests with a snapshot, of which there is none before SPIRE has

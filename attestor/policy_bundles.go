@@ -21,6 +21,7 @@ type policyBundles struct {
 	ctx    context.Context
 	cancel context.CancelFunc
 	first  chan struct{} // closed when there is a revision to begin with
+	once   sync.Once     // for closing it
 	unfit  chan error    // why what came to begin with may not
 	single bool          // there is one bundle
 
@@ -39,20 +40,13 @@ type policyBundles struct {
 // the baseline alone might let in what it would not. With keep, copies on disk are
 // used and renewed.
 func openBundles(ctx context.Context, f *policyFollower, keep bool) (policyFeed, error) {
-	config, err := opaConfig(f.loader.source.Bundles, keep)
+	b, config, err := newBundles(f, keep)
 	if err != nil {
 		return nil, err
 	}
-	b := &policyBundles{policyFollower: f, first: make(chan struct{}), unfit: make(chan error, 1), single: len(config.Bundles) == 1, noted: map[string]string{}}
-	b.ctx, b.cancel = context.WithCancel(context.Background())
-	b.source, err = bundles.New(bundles.Options{Config: config, Accept: b.accept, Had: b.had, Notice: b.notice})
-	if err != nil {
-		b.cancel()
-		return nil, inBlock(err)
-	}
 	if err := b.source.Start(b.ctx); err != nil {
 		b.cancel()
-		return nil, inBlock(err)
+		return nil, b.inBlock(err)
 	}
 	// What is on disk may be unfit without harm.
 	select {
@@ -69,10 +63,26 @@ func openBundles(ctx context.Context, f *policyFollower, keep bool) (policyFeed,
 	case <-timeout.C:
 		err = b.missing(config)
 	case err = <-b.unfit:
-		err = inBlock(err)
+		err = b.inBlock(err)
 	}
 	b.stop()()
 	return nil, err
+}
+
+// newBundles is the feed of bundles that have not been asked for yet.
+func newBundles(f *policyFollower, keep bool) (*policyBundles, bundles.Config, error) {
+	config, err := opaConfig(f.loader.source.Bundles, keep)
+	if err != nil {
+		return nil, config, err
+	}
+	b := &policyBundles{policyFollower: f, first: make(chan struct{}), unfit: make(chan error, 1), single: len(config.Bundles) == 1, noted: map[string]string{}}
+	b.ctx, b.cancel = context.WithCancel(context.Background())
+	b.source, err = bundles.New(bundles.Options{Config: config, Accept: b.accept, Had: b.had, Notice: b.notice})
+	if err != nil {
+		b.cancel()
+		return nil, config, b.inBlock(err)
+	}
+	return b, config, nil
 }
 
 // opaConfig reads the configuration back. Without keep nothing is persisted:
@@ -99,10 +109,10 @@ func opaConfig(source *bundleSource, keep bool) (bundles.Config, error) {
 }
 
 // inBlock says of each problem where in plugin_data it is.
-func inBlock(err error) error {
+func (b *policyBundles) inBlock(err error) error {
 	var problems []error
 	for _, problem := range messages(err) {
-		problems = append(problems, errors.New("policy: "+problem))
+		problems = append(problems, errors.New(b.role.block+": "+problem))
 	}
 	return errors.Join(problems...)
 }
@@ -120,10 +130,10 @@ func (b *policyBundles) missing(config bundles.Config) error {
 		if why == "" {
 			why = "the service has not answered"
 		}
-		problems = append(problems, fmt.Errorf("policy: bundle %q could not be taken within %v: %s", name, b.loader.source.Bundles.StartTimeout, why))
+		problems = append(problems, fmt.Errorf("%s: bundle %q could not be taken within %v: %s", b.role.block, name, b.loader.source.Bundles.StartTimeout, why))
 	}
 	if len(problems) == 0 {
-		problems = append(problems, fmt.Errorf("policy: not all bundles could be had within %v", b.loader.source.Bundles.StartTimeout))
+		problems = append(problems, fmt.Errorf("%s: not all bundles could be had within %v", b.role.block, b.loader.source.Bundles.StartTimeout))
 	}
 	return errors.Join(problems...)
 }
@@ -151,7 +161,7 @@ func (b *policyBundles) accept(ctx context.Context, set bundles.Set) error {
 	}
 	b.refusedDigest, b.refusedAt, b.refusal = digest, time.Now(), err
 	if err != nil {
-		if current.engine == nil {
+		if b.beginning() {
 			b.reject(err)
 		} else {
 			b.refused(messages(err), next.logFields()...)
@@ -161,9 +171,7 @@ func (b *policyBundles) accept(ctx context.Context, set bundles.Set) error {
 	if !b.takeOver(b.ctx, next, noticed) {
 		return errors.New("the configuration has been replaced")
 	}
-	if current.engine == nil {
-		close(b.first)
-	}
+	b.once.Do(func() { close(b.first) })
 	return nil
 }
 
@@ -204,7 +212,7 @@ func (b *policyBundles) had(name string, err error) {
 		return
 	}
 	current := b.inForce()
-	if current.engine == nil {
+	if b.beginning() {
 		return // Configure will say so
 	}
 	b.bad = problem
@@ -213,7 +221,7 @@ func (b *policyBundles) had(name string, err error) {
 		if i == maxLoggedProblems {
 			break
 		}
-		b.log.Error(policyUnavailable, "bundle", name, "problem", oneLine(problem), "policy_revision", current.engine.Revision())
+		b.log.Error(b.role.unavailable, "bundle", name, "problem", oneLine(problem), "policy_revision", current.name())
 	}
 }
 

@@ -17,6 +17,22 @@ const (
 	policyRefused     = "Policy change refused; the last good revision stays in force"
 	policyGoodAgain   = "Policy source is good again: it holds the revision that is in force"
 	policyUnavailable = "Policy bundle could not be taken; the last good revision stays in force"
+
+	shadowTookOver    = "Shadow policy revision took over"
+	shadowRefused     = "Shadow policy change refused; the last good revision goes on"
+	shadowGoodAgain   = "Shadow policy source is good again: it holds the revision that goes on"
+	shadowUnavailable = "Shadow policy bundle could not be taken; the last good revision goes on"
+)
+
+// A policyRole is what a policy is for, and how that is told of.
+type policyRole struct {
+	block                                     string // of plugin_data
+	tookOver, refused, goodAgain, unavailable string
+}
+
+var (
+	enforcingRole = policyRole{policyBlock, policyTookOver, policyRefused, policyGoodAgain, policyUnavailable}
+	shadowRole    = policyRole{shadowBlock, shadowTookOver, shadowRefused, shadowGoodAgain, shadowUnavailable}
 )
 
 // A policyFeed keeps the policy of one configuration up to date: a directory that
@@ -44,6 +60,7 @@ type policyEvents interface {
 // is stopped, and what was being loaded then is dropped.
 type policyFollower struct {
 	loader policyLoader
+	role   policyRole
 	log    hclog.Logger
 	events policyEvents
 
@@ -61,6 +78,13 @@ func (f *policyFollower) follow(swap func(context.Context, policyRevision) bool)
 	defer f.mu.Unlock()
 	f.swap = swap
 	return f.current
+}
+
+// beginning says that nobody follows yet: whoever opens the feed tells of problems.
+func (f *policyFollower) beginning() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.swap == nil && f.current.engine == nil
 }
 
 func (f *policyFollower) inForce() policyRevision {
@@ -90,10 +114,18 @@ func (f *policyFollower) takeOver(ctx context.Context, next policyRevision, noti
 	f.mu.Unlock()
 	f.bad = ""
 	f.events.policyTookOver()
-	fields := []any{"policy_revision", next.engine.Revision(), "previous_policy_revision", previous.engine.Revision()}
+	fields := []any{"policy_revision", next.name(), "previous_policy_revision", previous.name()}
 	fields = append(fields, next.logFields()...)
-	f.log.Info(policyTookOver, append(fields, "elapsed", time.Since(noticed).String())...)
+	f.log.Info(f.role.tookOver, append(fields, "elapsed", time.Since(noticed).String())...)
 	return true
+}
+
+// name is the revision's; empty for none, which a shadow policy may begin with.
+func (r policyRevision) name() string {
+	if r.engine == nil {
+		return ""
+	}
+	return r.engine.Revision()
 }
 
 // logFields say which bundles a revision is made of.
@@ -112,7 +144,7 @@ func (r policyRevision) logFields() []any {
 func (f *policyFollower) good() {
 	if f.bad != "" {
 		f.bad = ""
-		f.log.Info(policyGoodAgain, "policy_revision", f.inForce().engine.Revision())
+		f.log.Info(f.role.goodAgain, "policy_revision", f.inForce().name())
 	}
 }
 
@@ -124,13 +156,13 @@ func (f *policyFollower) refused(problems []string, source ...any) {
 	}
 	f.bad = all
 	f.events.policyRefused()
-	fields := append(slices.Clone(source), "policy_revision", f.inForce().engine.Revision())
+	fields := append(slices.Clone(source), "policy_revision", f.inForce().name())
 	for i, problem := range problems {
 		if i == maxLoggedProblems {
 			f.log.Error("Policy change refused, for more reasons than are logged", fields...)
 			break
 		}
-		f.log.Error(policyRefused, append([]any{"problem", oneLine(problem)}, fields...)...)
+		f.log.Error(f.role.refused, append([]any{"problem", oneLine(problem)}, fields...)...)
 	}
 }
 

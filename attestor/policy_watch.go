@@ -28,11 +28,20 @@ type policyWatch struct {
 
 // openDirectory loads what is in the directory now.
 func openDirectory(ctx context.Context, f *policyFollower) (policyFeed, error) {
-	dir, err := f.loader.directory()
+	w, err := newWatch(f)
 	if err != nil {
 		return nil, err
 	}
 	if f.current, err = f.loader.load(ctx); err != nil {
+		return nil, err
+	}
+	return w, nil
+}
+
+// newWatch is the feed of a directory that has not been loaded yet: the watch will.
+func newWatch(f *policyFollower) (*policyWatch, error) {
+	dir, err := f.loader.directory()
+	if err != nil {
 		return nil, err
 	}
 	w := &policyWatch{policyFollower: f, dir: dir}

@@ -29,6 +29,7 @@ type record struct {
 	identity    string
 	agentID     string
 	asked       rego.Asked // the last question to policy
+	judged      *judgement // policy's last word; nil while there is none
 	factErrors  []string
 	claimError  string // why a claim holds the node for longer than it should
 	exempt      []string

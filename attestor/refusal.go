@@ -75,9 +75,11 @@ func reasons(violations []rego.Violation) string {
 }
 
 // rules names the rules that denied, sorted and each once.
-func (r *refusal) rules() []string {
+func (r *refusal) rules() []string { return rulesOf(r.denials) }
+
+func rulesOf(violations []rego.Violation) []string {
 	var names []string
-	for _, v := range r.denials {
+	for _, v := range violations {
 		names = append(names, v.Rule)
 	}
 	slices.Sort(names)

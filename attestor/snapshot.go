@@ -40,6 +40,9 @@ type snapshot struct {
 	// lease is for what the configuration holds; later policies of it share it.
 	lease *lease
 
+	// shadow is asked too, when all is over; nil for none.
+	shadow *shadow
+
 	// bundles has the revision of each bundle that the policy is made of.
 	bundles map[string]string
 }
@@ -59,7 +62,7 @@ type configRequest interface {
 }
 
 // loaded is a configuration made ready: a snapshot that lacks its policy and claims
-// only, and the policy's feed. Who drops it stops the feed.
+// only, and the policy's feed. Who drops it stops it.
 type loaded struct {
 	*snapshot
 	built       built
@@ -67,6 +70,15 @@ type loaded struct {
 	policy      policyFeed
 	decisionLog decisionLogConfig
 	claims      claimsConfig
+}
+
+// stop stops what was made ready, and returns a wait for its end.
+func (l loaded) stop() (wait func()) {
+	policy, shadow := l.policy.stop(), l.shadow.stop()
+	return func() {
+		policy()
+		shadow()
+	}
 }
 
 // load makes a snapshot of a configuration, or says all that is wrong with it.
@@ -101,6 +113,15 @@ func (p *Plugin) load(ctx context.Context, req configRequest, keep bool) (_ load
 		return loaded{}, configError(messages(err))
 	}
 	warnings := slices.Concat(turnedDown(built.policyConfig), built.policy.warnings(), built.claims.warnings(), built.warnings)
+	var beside *shadow
+	if built.shadow != nil {
+		warnings = append(warnings, built.shadow.warnings()...)
+		loader.source = *built.shadow
+		if beside, err = p.newShadow(loader); err != nil {
+			policy.stop()()
+			return loaded{}, configError(messages(err))
+		}
+	}
 	return loaded{built: built, policy: policy, warnings: warnings, decisionLog: built.decisionLog, claims: built.claims, snapshot: &snapshot{
 		plugin:       p.kind.name,
 		trustDomain:  td,
@@ -108,6 +129,7 @@ func (p *Plugin) load(ctx context.Context, req configRequest, keep bool) (_ load
 		cloudTimeout: built.cloudTimeout,
 		agentPath:    built.agentPath,
 		policyConfig: policyConfig,
+		shadow:       beside,
 		agents:       p.agents,
 		gate:         p.gateOf(built.limits),
 		lease:        &lease{release: built.release},
@@ -125,7 +147,7 @@ func (p *Plugin) gateOf(l limits) *gate {
 
 // openPolicy loads the policy from where it comes.
 func (p *Plugin) openPolicy(ctx context.Context, loader policyLoader, keep bool) (policyFeed, error) {
-	follower := &policyFollower{loader: loader, log: p.log, events: changes{p.meter, telemetry.Enforcing}}
+	follower := &policyFollower{loader: loader, role: enforcingRole, log: p.log, events: changes{p.meter, telemetry.Enforcing}}
 	switch {
 	case loader.source.Bundles != nil:
 		return openBundles(ctx, follower, keep)

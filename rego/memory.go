@@ -7,6 +7,11 @@ import (
 	"time"
 )
 
+// BoundMemory ends the context it returns if the process takes much more memory
+// than now: for evaluations that nobody waits for, which may not harm those that
+// somebody does. Its cause says so. The caller must call stop.
+func BoundMemory(ctx context.Context) (limited context.Context, stop func()) { return boundMemory(ctx) }
+
 // memoryInterval is how often memory is looked at while a policy is tried. What
 // doubles a text again and again needs longer than that for a hundred megabytes.
 const memoryInterval = 2 * time.Millisecond

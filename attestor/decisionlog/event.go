@@ -16,7 +16,8 @@ type Event struct {
 	Time       time.Time // input.time, if there is an input
 	PeerIP     netip.Addr
 
-	// Asked is what policy was asked last; the zero value if it was not asked.
+	// Asked is what policy was asked last; the zero value if it was not asked. With
+	// Outcome.Shadow it is what the shadow policy was.
 	Asked rego.Asked
 
 	// Engine decided, and says what may be in the log; nil if nothing was
@@ -61,9 +62,42 @@ type Outcome struct {
 	// verified: it may be compared, but not shown.
 	Payload *Payload `json:"payload,omitempty"`
 
+	// Shadow is how a shadow policy's answer differs; nil of any other event.
+	Shadow *Shadow `json:"shadow,omitempty"`
+
 	// Withheld says why parts of the event are not there that policy did not ask
 	// to take away.
 	Withheld string `json:"withheld,omitempty"`
+}
+
+// A Shadow is what a shadow policy would have done, compared with what was done.
+type Shadow struct {
+	// Revision is the shadow policy's.
+	Revision string `json:"revision"`
+
+	// Outcome is "attested", "denied", "denied_for_now", "admitted" if it would not
+	// have denied at admission, and what then is not known, "undecided" for want of
+	// facts, or "failed".
+	Outcome string `json:"outcome"`
+
+	// Differences are those that metrics count.
+	Differences []string `json:"differences,omitempty"`
+
+	// AgentPath is the shadow's, if it is another.
+	AgentPath string `json:"agent_path,omitempty"`
+
+	SelectorsGained []string `json:"selectors_gained,omitempty"`
+	SelectorsLost   []string `json:"selectors_lost,omitempty"`
+
+	// Rules are those that the shadow denies by.
+	Rules []string `json:"rules,omitempty"`
+
+	// FactsMissing are facts that the shadow asks for, and that the policy in force
+	// did not. They were not collected for it.
+	FactsMissing []string `json:"facts_missing,omitempty"`
+
+	// Error is why the evaluation failed.
+	Error string `json:"error,omitempty"`
 }
 
 // A Call is one call to a cloud.

@@ -20,6 +20,10 @@ const (
 // in data.gatehouse.config.
 const ConfigPath = "gatehouse/config"
 
+// shadowQuestion is the last part of the path of what a shadow policy answered. Such
+// a line is no decision.
+const shadowQuestion = "shadow"
+
 // A line is an event in OPA's format, with its JSON.
 type line struct {
 	event logs.EventV1
@@ -39,6 +43,8 @@ func (l *Log) lineOf(ctx context.Context, e *Event) (*line, error) {
 	}
 	if err != nil {
 		event = l.bare(e, "the policy's redaction failed")
+	} else if len(event.Erased)+len(event.Masked) > 0 {
+		withholdShadow(&event)
 	}
 	text, marshalErr := json.Marshal(event)
 	switch {
@@ -108,7 +114,10 @@ func (l *Log) envelope(e *Event, outcome Outcome) logs.EventV1 {
 	for step, took := range e.Took {
 		event.Metrics["timer_"+step+"_ns"] = took.Nanoseconds()
 	}
-	if e.Engine != nil {
+	switch {
+	case e.Outcome.Shadow != nil:
+		event.Bundles = map[string]logs.BundleInfoV1{"gatehouse": {Revision: e.Outcome.Shadow.Revision}}
+	case e.Engine != nil:
 		// Last, in the place of a bundle of that name: the whole policy's revision.
 		event.Bundles = map[string]logs.BundleInfoV1{}
 		for name, revision := range e.Bundles {
@@ -126,7 +135,10 @@ func (l *Log) envelope(e *Event, outcome Outcome) logs.EventV1 {
 // path says what policy was asked, or that it was not.
 func (l *Log) path(e *Event) string {
 	question := e.Asked.Question
-	if question == "" {
+	switch {
+	case e.Outcome.Shadow != nil:
+		question = shadowQuestion
+	case question == "":
 		question = "verify"
 	}
 	return "gatehouse/" + l.labels["plugin"] + "/" + question

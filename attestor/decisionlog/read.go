@@ -82,7 +82,8 @@ type event struct {
 	} `json:"custom"`
 }
 
-// Next returns the next decision, and io.EOF after the last.
+// Next returns the next decision, and io.EOF after the last. What a shadow policy
+// answered is passed over: nothing was decided by it.
 func (r *Reader) Next() (*Decision, error) {
 	for {
 		text, err := r.readLine()
@@ -102,6 +103,9 @@ func (r *Reader) Next() (*Decision, error) {
 			if err := json.Unmarshal(e.Result, &r.config.value); err != nil {
 				return nil, fmt.Errorf("line %d: the configuration: %w", r.line, err)
 			}
+			continue
+		}
+		if strings.HasSuffix(e.Path, "/"+shadowQuestion) {
 			continue
 		}
 		return r.decision(e), nil

@@ -35,6 +35,16 @@ func redact(ctx context.Context, engine *rego.Engine, event *logs.EventV1, now t
 	return false, nil
 }
 
+// withholdShadow takes away what a shadow policy's answer says of paths and
+// selectors: masks that reach into results don't know that it is there too.
+func withholdShadow(event *logs.EventV1) {
+	outcome, _ := event.Custom["gatehouse"].(map[string]any)
+	shadow, _ := outcome["shadow"].(map[string]any)
+	for _, key := range []string{"agent_path", "selectors_gained", "selectors_lost", "error"} {
+		delete(shadow, key)
+	}
+}
+
 func plainCustom(custom map[string]any) (map[string]any, error) {
 	text, err := json.Marshal(custom)
 	if err != nil {

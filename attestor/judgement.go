@@ -1,0 +1,152 @@
+package attestor
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/spire-gatehouse/gatehouse/attestor/decisionlog"
+	"github.com/spire-gatehouse/gatehouse/evidence"
+	"github.com/spire-gatehouse/gatehouse/rego"
+)
+
+// judgement is a policy's last word about one node.
+type judgement struct {
+	input rego.Input
+
+	// whole says that it is a decision. Otherwise it is a denial at admission, before
+	// any fact was gathered.
+	whole bool
+
+	denials     []rego.Violation
+	agentPath   string
+	selectors   []string // sorted; none if there are denials
+	canReattest bool
+
+	// missing are facts that the policy would have had gathered.
+	missing []string
+}
+
+// judgeAgain has another policy judge what one has judged. Facts that only the other
+// would have gathered are missing; without one that it requires it can't decide, and
+// decided is false. The error says that the evaluation failed.
+func judgeAgain(ctx context.Context, engine *rego.Engine, first judgement) (again judgement, decided bool, err error) {
+	ctx, stop := rego.BoundMemory(ctx)
+	defer stop()
+	defer func() {
+		if cause := context.Cause(ctx); err != nil && cause != nil && cause != ctx.Err() {
+			err = fmt.Errorf("%w: %w", cause, err)
+		}
+	}()
+	again = judgement{input: first.input, whole: first.whole}
+	admission, err := engine.Admit(ctx, first.input)
+	if err != nil {
+		return again, false, err
+	}
+	again.denials, again.agentPath = admission.Denials(), admission.AgentPath
+	if len(again.denials) > 0 || !first.whole {
+		return again, true, nil
+	}
+	var lacking []string
+	lacking, again.missing = missingFacts(first.input, admission)
+	if len(lacking) > 0 {
+		return again, false, nil
+	}
+	decision, err := engine.Decide(ctx, first.input)
+	if err != nil {
+		return again, false, err
+	}
+	again.denials, again.agentPath = decision.Denials(), decision.AgentPath
+	again.selectors, again.canReattest = decision.Selectors, decision.CanReattest
+	return again, true, nil
+}
+
+// missingFacts are facts that an admission asks for and that were not collected, for
+// nobody else wanted them; lacking are those of them that it requires.
+func missingFacts(in rego.Input, admission rego.Admission) (lacking, all []string) {
+	for _, name := range admission.Required {
+		if in.FactsStatus[name] == string(evidence.StatusNotCollected) {
+			lacking = append(lacking, name)
+		}
+	}
+	all = slices.Clone(lacking)
+	for _, name := range admission.Optional {
+		if in.FactsStatus[name] == string(evidence.StatusNotCollected) {
+			all = append(all, name)
+		}
+	}
+	slices.Sort(all)
+	return lacking, all
+}
+
+// What two judgements differ in, in the words of metrics.
+const (
+	newlyDenied     = "newly_denied"
+	newlyAllowed    = "newly_allowed"
+	newlyAdmitted   = "newly_admitted" // denied at admission, and not by the other: what comes then is not known
+	deniedOtherwise = "denied_otherwise"
+	otherAgentPath  = "agent_path"
+	selectorsGained = "selectors_gained"
+	selectorsLost   = "selectors_lost"
+	otherReattest   = "can_reattest"
+)
+
+// compare says how the second of two judgements of one input differs from the
+// first.
+func compare(first, second judgement) decisionlog.Shadow {
+	result := decisionlog.Shadow{Outcome: second.outcome(), Rules: rulesOf(second.denials), FactsMissing: second.missing}
+	add := func(difference string) { result.Differences = append(result.Differences, difference) }
+	before, now := len(first.denials) == 0, len(second.denials) == 0
+	switch {
+	case before && !now:
+		add(newlyDenied)
+	case !before && now && second.whole:
+		add(newlyAllowed)
+	case !before && now:
+		add(newlyAdmitted)
+	case !before && !slices.Equal(rulesOf(first.denials), rulesOf(second.denials)):
+		add(deniedOtherwise)
+	}
+	// Who is denied twice has no use for a path; selectors are of those let in.
+	if now && second.agentPath != "" && first.agentPath != "" && second.agentPath != first.agentPath {
+		add(otherAgentPath)
+		result.AgentPath = second.agentPath
+	}
+	if !before || !now {
+		return result
+	}
+	result.SelectorsGained, result.SelectorsLost = without(second.selectors, first.selectors), without(first.selectors, second.selectors)
+	if len(result.SelectorsGained) > 0 {
+		add(selectorsGained)
+	}
+	if len(result.SelectorsLost) > 0 {
+		add(selectorsLost)
+	}
+	if first.canReattest != second.canReattest {
+		add(otherReattest)
+	}
+	return result
+}
+
+// outcome is what the judgement would have come to.
+func (j judgement) outcome() string {
+	switch {
+	case len(j.denials) > 0:
+		return deny(j.denials).class.name
+	case j.whole:
+		return outcomeAttested
+	default:
+		return "admitted"
+	}
+}
+
+// without are the texts of a that are not in b; both are sorted.
+func without(a, b []string) []string {
+	var left []string
+	for _, text := range a {
+		if _, there := slices.BinarySearch(b, text); !there {
+			left = append(left, text)
+		}
+	}
+	return left
+}

@@ -1,0 +1,249 @@
+package attestor
+
+import (
+	"context"
+	"fmt"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/spire-gatehouse/gatehouse/attestor/decisionlog"
+	"github.com/spire-gatehouse/gatehouse/attestor/telemetry"
+	"github.com/spire-gatehouse/gatehouse/rego"
+)
+
+const (
+	// maxShadowWaiting bounds how many decisions wait for the shadow policy. Each
+	// holds its input: some ten kilobytes as a rule.
+	maxShadowWaiting = 200
+
+	// The shadow policy rests after each decision for as long as that took, and for
+	// nine times as long if it failed: it takes half of one core at most, and a tenth
+	// when it does nothing but run out of time. Those who are being attested need the
+	// cores more.
+	shadowRest       = 1
+	shadowFailedRest = 9
+)
+
+// shadow is a policy that is asked about live traffic too, and whose answers only
+// show what would be different. One goroutine asks it, when an attestation is over:
+// it can't change or delay an answer. A nil one does nothing.
+type shadow struct {
+	feed  policyFeed
+	log   hclog.Logger
+	meter meter
+	tell  func(*decisionlog.Event) // the decision log
+
+	engine atomic.Pointer[rego.Engine] // nil while no revision is good
+	queue  chan shadowCase
+
+	ctx    context.Context
+	cancel context.CancelFunc
+	ended  chan struct{} // closed with the goroutine; nil until start
+
+	swapping sync.Mutex // held while metrics are told of a revision
+}
+
+// shadowCase is a decision that was made.
+type shadowCase struct {
+	event     *decisionlog.Event
+	judgement judgement
+}
+
+// newShadow is the shadow policy of a loader; start starts it. What is wrong with
+// its policy, it tells the server's log later, since it must keep nobody from
+// being configured; the error is of its configuration.
+func (p *Plugin) newShadow(loader policyLoader) (*shadow, error) {
+	s := &shadow{
+		log: p.log, meter: p.meter, tell: p.decisions.put,
+		queue: make(chan shadowCase, maxShadowWaiting),
+	}
+	follower := &policyFollower{loader: loader, role: shadowRole, log: p.log, events: changes{p.meter, telemetry.Shadow}}
+	var err error
+	if loader.source.Bundles != nil {
+		s.feed, err = newLateBundles(follower)
+	} else {
+		s.feed, err = newWatch(follower)
+	}
+	if err != nil {
+		return nil, err
+	}
+	s.ctx, s.cancel = context.WithCancel(context.Background())
+	return s, nil
+}
+
+// start has the shadow policy loaded, and asked from then on.
+func (s *shadow) start() {
+	if s == nil {
+		return
+	}
+	s.ended = make(chan struct{})
+	s.feed.follow(s.swap)
+	go s.run()
+}
+
+func (s *shadow) swap(ctx context.Context, next policyRevision) bool {
+	s.swapping.Lock()
+	defer s.swapping.Unlock()
+	if ctx.Err() != nil {
+		return false
+	}
+	s.meter.inForce(telemetry.Shadow, s.engine.Swap(next.engine), next.engine)
+	return true
+}
+
+// stop ends it, and returns a wait for the end of its goroutines.
+func (s *shadow) stop() (wait func()) {
+	if s == nil {
+		return func() {}
+	}
+	s.cancel()
+	fed := s.feed.stop()
+	s.swapping.Lock()
+	defer s.swapping.Unlock()
+	s.meter.ended(telemetry.Shadow, s.engine.Load())
+	return func() {
+		fed()
+		if s.ended != nil {
+			<-s.ended
+		}
+	}
+}
+
+// offer has a decision put to the shadow policy too, unless too many wait already.
+// It doesn't wait. What no policy judged, or judged out of shape, is left out.
+func (s *shadow) offer(e *decisionlog.Event, j *judgement) {
+	if s == nil || j == nil || s.engine.Load() == nil {
+		return
+	}
+	switch e.Outcome.Outcome {
+	case outcomeAttested, denied.name, deniedForNow.name:
+	default:
+		return
+	}
+	select {
+	case s.queue <- shadowCase{e, *j}:
+	default:
+		s.meter.Count(telemetry.ShadowDecisions, 1, "dropped")
+	}
+}
+
+func (s *shadow) run() {
+	defer close(s.ended)
+	for {
+		select {
+		case <-s.ctx.Done():
+			return
+		case c := <-s.queue:
+			began := time.Now()
+			rest := time.Duration(shadowRest)
+			if !s.ask(c) {
+				rest = shadowFailedRest
+			}
+			select {
+			case <-s.ctx.Done():
+				return
+			case <-time.After(rest * time.Since(began)):
+			}
+		}
+	}
+}
+
+// ask puts one decision to the shadow policy, and tells of the difference. A panic
+// is a failure.
+func (s *shadow) ask(c shadowCase) (ok bool) {
+	defer func() {
+		if r := recover(); r != nil {
+			ok = false
+			s.meter.Count(telemetry.Panics, 1, "shadow")
+			s.log.Error("Panic in the shadow policy's evaluation: please report it", "decision_id", c.event.DecisionID,
+				"panic", fmt.Sprint(r), "stack", cut(string(debug.Stack()), maxLoggedReason))
+		}
+	}()
+	engine := s.engine.Load()
+	var asked rego.Asked
+	began := time.Now()
+	again, decided, err := judgeAgain(rego.WithObserver(s.ctx, func(a rego.Asked) { asked = a }), engine, c.judgement)
+	if s.ctx.Err() != nil {
+		return true
+	}
+	took := time.Since(began)
+	s.meter.Observe(telemetry.ShadowTime, telemetry.Milliseconds(took))
+
+	var result decisionlog.Shadow
+	counted := "same"
+	switch {
+	case err != nil:
+		counted, result = "failed", decisionlog.Shadow{Outcome: "failed", Error: cut(err.Error(), maxLoggedReason)}
+	case !decided:
+		counted, result = "undecided", decisionlog.Shadow{Outcome: "undecided", FactsMissing: again.missing}
+	default:
+		if result = compare(c.judgement, again); len(result.Differences) > 0 {
+			counted = "different"
+		}
+	}
+	result.Revision = engine.Revision()
+	s.meter.Count(telemetry.ShadowDecisions, 1, counted)
+	for _, difference := range result.Differences {
+		s.meter.Count(telemetry.ShadowDifferences, 1, difference)
+	}
+	if counted != "same" {
+		s.tell(shadowEvent(c.event, asked, &result, took))
+	}
+	return err == nil
+}
+
+// shadowEvent is what the decision log has of a difference: the event of the
+// decision, with what the shadow policy was asked and answered.
+func shadowEvent(decided *decisionlog.Event, asked rego.Asked, result *decisionlog.Shadow, took time.Duration) *decisionlog.Event {
+	e := *decided
+	e.Asked = asked
+	e.Took = map[string]time.Duration{"shadow": took}
+	e.Outcome.Rules, e.Outcome.Calls, e.Outcome.Lookups = nil, nil, nil
+	e.Outcome.Shadow = result
+	return &e
+}
+
+// lateBundles are bundles of which none need be there to begin with.
+type lateBundles struct {
+	*policyBundles
+	started chan struct{} // closed when the copies on disk have been offered; nil until follow
+	failed  bool          // so that there is nothing to stop
+}
+
+func newLateBundles(f *policyFollower) (*lateBundles, error) {
+	b, _, err := newBundles(f, true)
+	if err != nil {
+		return nil, err
+	}
+	return &lateBundles{policyBundles: b}, nil
+}
+
+func (b *lateBundles) follow(swap func(context.Context, policyRevision) bool) policyRevision {
+	none := b.policyFollower.follow(swap)
+	b.started = make(chan struct{})
+	go func() {
+		defer close(b.started)
+		err := b.source.Start(b.ctx)
+		b.failed = err != nil
+		if b.failed && b.ctx.Err() == nil {
+			b.log.Error("Shadow policy bundles can't be got", "problem", oneLine(err.Error()))
+		}
+	}()
+	return none
+}
+
+func (b *lateBundles) stop() (wait func()) {
+	b.cancel()
+	return func() {
+		if b.started != nil {
+			<-b.started
+		}
+		if !b.failed {
+			b.source.Stop()
+		}
+	}
+}

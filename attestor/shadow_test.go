@@ -1,0 +1,410 @@
+package attestor
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/spire-gatehouse/gatehouse/attestor/decisionlog"
+)
+
+// manual is a shadow policy that is asked when the test says so.
+type manual struct {
+	*shadow
+	told []*decisionlog.Event
+}
+
+// withShadow gives a configured plugin a shadow policy of these files.
+func (p *plugin) withShadow(t *testing.T, files map[string]string) *manual {
+	t.Helper()
+	current := *p.under.current.Load()
+	loader := policyLoader{plugin: "aws_iid", source: policySource{Directory: string(newPolicyDir(t, files))}, config: p.policyConfig(t)}
+	revision, err := loader.load(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := &manual{}
+	m.shadow = &shadow{
+		log: p.under.log, meter: p.under.meter, ctx: t.Context(), cancel: func() {}, feed: fixedPolicy{},
+		queue: make(chan shadowCase, maxShadowWaiting),
+		tell:  func(e *decisionlog.Event) { m.told = append(m.told, e) },
+	}
+	m.engine.Store(revision.engine)
+	current.shadow = m.shadow
+	p.under.current.Store(&current)
+	return m
+}
+
+func (p *plugin) policyConfig(t *testing.T) map[string]any {
+	t.Helper()
+	config, problems := buildAWSIID(baseConfig, func(string) string { return "" })
+	if len(problems) > 0 {
+		t.Fatal(problems)
+	}
+	return config.policyConfig()
+}
+
+const notIsolated = "package gatehouse.aws_iid\n\nexempt contains \"instance_state\"\n"
+
+// forNode is a rule that the node of these tests meets, and not the samples on which
+// a policy is tried before it takes over: those have an address,
+// or no instance.
+func forNode(head, body string) string {
+	return "package gatehouse.aws_iid\n\n" + head + " if {\n\tnot input.peer\n\tinput.facts.instance\n\t" + body + "\n}\n"
+}
+
+const loops = "some a in numbers.range(1, 100000)\n\tsome b in numbers.range(1, 100000)\n\ta * b == -1"
+
+// TestShadowDifferences: what a shadow policy would have done is told whole, and
+// what is done is what the policy in force says.
+func TestShadowDifferences(t *testing.T) {
+	stopped := func(c *cloud) {
+		c.instances[0].State = &ec2types.InstanceState{Name: ec2types.InstanceStateNameStopped}
+	}
+	const bare = "agent_path := $\"/spire/agent/aws_iid/bare/{input.evidence.instance_id}\"\n"
+	for name, tc := range map[string]struct {
+		scene   func(*cloud)
+		payload func(map[string]string)
+		shadow  map[string]string
+		denied  bool // by the policy in force
+		counted string
+		want    *decisionlog.Shadow // nil if nothing is told
+	}{
+		"the same policy": {counted: "same"},
+		"a selector more": {
+			shadow: map[string]string{"own.rego": selecting("own:x")}, counted: "different",
+			want: &decisionlog.Shadow{Outcome: "attested", Differences: []string{selectorsGained}, SelectorsGained: []string{"own:x"}},
+		},
+		"denies": {
+			shadow:  map[string]string{"own.rego": forNode(`violation contains {"rule": "no_node", "msg": "no"}`, "true")},
+			counted: "different",
+			want:    &decisionlog.Shadow{Outcome: "denied", Differences: []string{newlyDenied}, Rules: []string{"no_node"}},
+		},
+		"allows what is denied": {
+			scene: stopped, denied: true, shadow: map[string]string{"own.rego": notIsolated}, counted: "different",
+			want: &decisionlog.Shadow{Outcome: "attested", Differences: []string{newlyAllowed}},
+		},
+		"denies for another reason": {
+			scene: stopped, denied: true, counted: "different",
+			shadow: map[string]string{"own.rego": notIsolated, "other.rego": forNode(`violation contains {"rule": "no_node", "msg": "no"}`, "true")},
+			want:   &decisionlog.Shadow{Outcome: "denied", Differences: []string{deniedOtherwise}, Rules: []string{"no_node"}},
+		},
+		"admits what is denied at admission": {
+			payload: func(p map[string]string) { p["rsa2048"] = "" }, denied: true, counted: "different",
+			shadow: map[string]string{"own.rego": "package gatehouse.aws_iid\n\nexempt contains \"signature_strength\"\n"},
+			want:   &decisionlog.Shadow{Outcome: "admitted", Differences: []string{newlyAdmitted}},
+		},
+		"another agent path, and can attest again": {
+			shadow: map[string]string{
+				"gatehouse/aws_iid/agent_path.rego": "package gatehouse.aws_iid\n\n" + bare,
+				"own.rego":                          "package gatehouse.aws_iid\n\ncan_reattest := true\n",
+			},
+			counted: "different",
+			want: &decisionlog.Shadow{
+				Outcome: "attested", Differences: []string{otherAgentPath, otherReattest},
+				AgentPath: "/spire/agent/aws_iid/bare/i-0b22a22eec53b9321",
+			},
+		},
+		"a fact that nobody gathered": {
+			shadow: map[string]string{"own.rego": "package gatehouse.aws_iid\n\nrequired_fact contains \"instance_profile\"\n"}, counted: "undecided",
+			want: &decisionlog.Shadow{Outcome: "undecided", FactsMissing: []string{"instance_profile"}},
+		},
+		"loops": {
+			shadow: map[string]string{"own.rego": forNode(`selector contains "x"`, loops)}, counted: "failed",
+			want: &decisionlog.Shadow{Outcome: "failed", Error: "rego: gatehouse.aws_iid.decision: not answered within 1s: context deadline exceeded"},
+		},
+		"errors": {
+			shadow: map[string]string{"own.rego": forNode(`selector contains "x"`, "to_number(input.plugin) == 1")}, counted: "failed",
+			want: &decisionlog.Shadow{Outcome: "failed", Error: "to_number"},
+		},
+		"answers out of shape": {
+			shadow: map[string]string{"own.rego": forNode(`selector contains ""`, "true")}, counted: "failed",
+			want: &decisionlog.Shadow{Outcome: "failed", Error: "selectors"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := newCloud()
+			if tc.scene != nil {
+				tc.scene(c)
+			}
+			p := serve(t, c, &agentStore{})
+			p.configure(t, baseConfig)
+			m := p.withShadow(t, tc.shadow)
+			got, err := p.attest(t, payload(t, tc.payload))
+			if tc.denied != (err != nil) {
+				t.Fatalf("attest: %v", err)
+			}
+			if err == nil && (got.SpiffeId != agentID || got.CanReattest || strings.Contains(fmt.Sprint(got.SelectorValues), "own:")) {
+				t.Errorf("the node got what the policy in force doesn't give: %v", got)
+			}
+			decided := <-m.queue
+			calls := c.calls
+			if ok := m.ask(decided); ok != (tc.counted != "failed") {
+				t.Errorf("asking was ok: %v", ok)
+			}
+			if c.calls != calls {
+				t.Errorf("the cloud was called %d times for the shadow policy", c.calls-calls)
+			}
+			figures := p.figures(t)
+			if figures["shadow_decisions{result="+tc.counted+"}"] != 1 {
+				t.Errorf("counted %v", figures)
+			}
+			if tc.want == nil {
+				if len(m.told) > 0 {
+					t.Errorf("told of %+v", m.told[0].Outcome.Shadow)
+				}
+				return
+			}
+			for _, difference := range tc.want.Differences {
+				if figures["shadow_differences{difference="+difference+"}"] != 1 {
+					t.Errorf("%s is not counted: %v", difference, figures)
+				}
+			}
+			if len(m.told) != 1 {
+				t.Fatalf("told %d times", len(m.told))
+			}
+			told := m.told[0]
+			if told.DecisionID != decided.event.DecisionID || told.Outcome.Outcome != decided.event.Outcome.Outcome || told.Engine != decided.event.Engine {
+				t.Errorf("told of another decision: %+v", told)
+			}
+			result := *told.Outcome.Shadow
+			if strings.Contains(result.Error, tc.want.Error) && tc.want.Error != "" {
+				result.Error = tc.want.Error
+			}
+			tc.want.Revision = m.engine.Load().Revision()
+			if diff := cmp.Diff(*tc.want, result); diff != "" {
+				t.Errorf("told (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// Nobody judged these: there is nothing to compare with.
+func TestShadowOfNoJudgement(t *testing.T) {
+	for name, tc := range map[string]struct {
+		config  string
+		payload []byte
+		scene   func(*cloud)
+	}{
+		"bad evidence":        {payload: []byte("{")},
+		"no fact":             {payload: payload(t, nil), scene: func(c *cloud) { c.err = errors.New("down") }},
+		"the path's template": {payload: payload(t, nil), config: `agent_path_template = "/aws_iid/{{ .Tags.No }}/{{ .InstanceID }}"`},
+		"out of shape":        {payload: payload(t, nil), scene: func(c *cloud) { *c.instances[0].Tags[0].Value = strings.Repeat("x", 256) }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := newCloud()
+			if tc.scene != nil {
+				tc.scene(c)
+			}
+			p := serve(t, c, &agentStore{})
+			p.configure(t, baseConfig+tc.config)
+			m := p.withShadow(t, nil)
+			if _, err := p.attest(t, tc.payload); err == nil {
+				t.Fatal("the node was let in")
+			}
+			if n := len(m.queue); n != 0 {
+				t.Errorf("%d decisions wait for the shadow policy", n)
+			}
+		})
+	}
+}
+
+// TestShadowDelaysNobody: while the shadow policy is stuck nodes attest, as many as
+// have room wait for it, and others are counted.
+func TestShadowDelaysNobody(t *testing.T) {
+	p := serve(t, newCloud(), &agentStore{})
+	dir := newPolicyDir(t, nil)
+	p.configure(t, dir.config())
+	m := p.withShadow(t, nil) // nobody takes from its queue
+	const more = 3
+	for range maxShadowWaiting + more {
+		if _, err := p.attest(t, payload(t, nil)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	figures := p.figures(t)
+	if len(m.queue) != maxShadowWaiting || figures["shadow_decisions{result=dropped}"] != more || figures["attestations{outcome=attested}"] != maxShadowWaiting+more {
+		t.Errorf("%d wait; %v", len(m.queue), figures)
+	}
+}
+
+// A bug in the engine takes down neither the plugin nor the shadow.
+func TestShadowPanic(t *testing.T) {
+	p := serve(t, newCloud(), &agentStore{})
+	p.configure(t, baseConfig)
+	m := p.withShadow(t, map[string]string{"own.rego": selecting("own:x")})
+	if _, err := p.attest(t, payload(t, nil)); err != nil {
+		t.Fatal(err)
+	}
+	c := <-m.queue
+	m.tell = func(*decisionlog.Event) { panic("a bug") }
+	if m.ask(c) {
+		t.Error("a panic is no failure")
+	}
+	if got := p.figures(t)["panics{where=shadow}"]; got != 1 {
+		t.Errorf("%v panics counted", got)
+	}
+}
+
+// shadowLines waits for n lines of the shadow policy in a decision log.
+func (l logged) shadowLines(t *testing.T, n int) []map[string]any {
+	t.Helper()
+	for late := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		text, _ := os.ReadFile(l.path)
+		var found []map[string]any
+		for line := range strings.Lines(string(text)) {
+			var event map[string]any
+			if json.Unmarshal([]byte(line), &event) == nil && event["path"] == "gatehouse/aws_iid/shadow" {
+				found = append(found, event)
+			}
+		}
+		if len(found) >= n {
+			return found
+		}
+		if time.Now().After(late) {
+			t.Fatalf("%d lines of %d:\n%s", len(found), n, text)
+		}
+	}
+}
+
+// TestShadow runs a shadow policy through its life beside the policy in force:
+// missing at first, good, edited, broken, looping, and gone.
+func TestShadow(t *testing.T) {
+	log, dir := newLogged(t), policyDir(filepath.Join(t.TempDir(), "shadow"))
+	p := serve(t, newCloud(), &agentStore{})
+	enforcing := newPolicyDir(t, map[string]string{"own.rego": selecting("own:enforced")})
+	config := enforcing.config() + log.config()
+	if _, err := p.config.Configure(t.Context(), configure(config+fmt.Sprintf("shadow { directory = %q }", string(dir)))); err != nil {
+		t.Fatalf("a shadow policy that is not there: %v", err)
+	}
+	if line := p.logs.next(t, shadowRefused); !strings.Contains(fmt.Sprint(line["problem"]), "no such file or directory") {
+		t.Errorf("logged %v", line)
+	}
+	revision := p.under.current.Load().engine.Revision()
+	p.wantOwn(t, "own:enforced")
+
+	dir.write(t, "gatehouse/aws_iid/tofu.rego", tofuOff)
+	dir.write(t, "own.rego", selecting("own:shadow"))
+	p.logs.next(t, shadowTookOver)
+	p.wantOwn(t, "own:enforced")
+	line := log.shadowLines(t, 1)[0]
+	shadow := line["custom"].(map[string]any)["gatehouse"].(map[string]any)["shadow"].(map[string]any)
+	if want := map[string]any{
+		"revision": shadow["revision"], "outcome": "attested", "differences": []any{"selectors_gained", "selectors_lost"},
+		"selectors_gained": []any{"own:shadow"}, "selectors_lost": []any{"own:enforced"},
+	}; !reflect.DeepEqual(shadow, want) {
+		t.Errorf("the log has %v, want %v", shadow, want)
+	}
+	if bundle := line["bundles"].(map[string]any)["gatehouse"].(map[string]any)["revision"]; bundle != shadow["revision"] || bundle == revision {
+		t.Errorf("the line has revision %v, the policy in force is %s", bundle, revision)
+	}
+	if result := fmt.Sprint(line["result"]); line["input"] == nil || !strings.Contains(result, "own:shadow") {
+		t.Errorf("the line has input %v and result %s", line["input"], result)
+	}
+
+	dir.write(t, "own.rego", "package gatehouse.aws_iid\n\nselector contains 7\n")
+	p.logs.next(t, shadowRefused)
+	p.wantOwn(t, "own:enforced")
+	log.shadowLines(t, 2) // by the last good one
+
+	dir.write(t, "own.rego", forNode(`selector contains "own:never"`, loops))
+	p.logs.next(t, shadowTookOver)
+	for range 5 {
+		p.wantOwn(t, "own:enforced")
+	}
+	lines := log.shadowLines(t, 3)
+	if text := fmt.Sprint(lines[2]["custom"]); !strings.Contains(text, "not answered within 1s") {
+		t.Errorf("the log has %s", text)
+	}
+
+	p.configure(t, config)
+	p.wantOwn(t, "own:enforced")
+	if p.under.current.Load().shadow != nil || p.under.current.Load().engine.Revision() != revision {
+		t.Error("the shadow policy is still there, or changed the one in force")
+	}
+	decisions := log.decisions(t, p)
+	for _, d := range decisions {
+		if d.Question != "decision" || d.Outcome.Shadow != nil || d.Outcome.Outcome != "attested" || d.Bundles["gatehouse"].Revision != revision {
+			t.Errorf("the log has decision %+v", d)
+		}
+	}
+	if len(decisions) != 9 {
+		t.Errorf("the log has %d decisions", len(decisions))
+	}
+	figures := p.figures(t)
+	for name, want := range map[string]float64{
+		"policy_changes{policy=shadow,result=refused}":   2,
+		"policy_changes{policy=shadow,result=took_over}": 2,
+		"attestations{outcome=attested}":                 9,
+	} {
+		if figures[name] != want {
+			t.Errorf("%s is %v, want %v", name, figures[name], want)
+		}
+	}
+	for name := range figures {
+		if strings.HasPrefix(name, "policy_info{policy=shadow") {
+			t.Errorf("%s is still there", name)
+		}
+	}
+}
+
+// TestShadowBundle: a shadow policy from a service that is down keeps nobody from
+// being configured, and comes when the service does.
+func TestShadowBundle(t *testing.T) {
+	b := newBundled(t)
+	p := serve(t, newCloud(), &agentStore{})
+	text := strings.Replace(b.config(), "policy {", "shadow {", 1)
+	if _, err := p.config.Configure(t.Context(), configure(text)); err != nil {
+		t.Fatal(err)
+	}
+	p.logs.next(t, "Configured")
+	p.logs.next(t, shadowUnavailable)
+	if _, err := p.attest(t, payload(t, nil)); err != nil {
+		t.Error(err)
+	}
+	b.publish(t, "r1", map[string]string{"own.rego": selecting("own:1")})
+	if line := p.logs.next(t, shadowTookOver); line["bundle_revisions"] != "policy=r1" || line["previous_policy_revision"] != "" {
+		t.Errorf("logged %v", line)
+	}
+	b.publish(t, "r2", map[string]string{"own.rego": "package gatehouse.aws_iid\n\nselector contains 7\n"})
+	p.logs.next(t, shadowRefused)
+	if err := p.under.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestShadowConfig: the block has the keys of policy, and problems of its own name.
+func TestShadowConfig(t *testing.T) {
+	dir := t.TempDir()
+	const bundle = "service \"s\" { url = \"https://s.example\" }\n bundle \"b\" {\n service = \"s\"\n resource = \"/b\"\n persist = true\n }\n"
+	for text, want := range map[string]string{
+		`shadow { directory = "` + dir + `" }`:                  "",
+		`shadow { directory = "` + dir + `" baseline = false }`: "",
+		`shadow {}`:                  "shadow.directory: is missing",
+		`shadow { directori = "x" }`: "shadow.directori",
+		"shadow {\n" + bundle + "}":  "shadow.bundle.b.persist: needs persistence_directory in the block shadow",
+		"shadow {\n service \"s\" { url = \"https://s.example\" }\n directory = \"x\" }":                                                            "shadow.service: is of no use without a bundle block",
+		"policy {\n persistence_directory = \"/var/lib/a\"\n" + bundle + "}\nshadow {\n persistence_directory = \"/var/lib/./a/\"\n" + bundle + "}": "shadow.persistence_directory: must be another than that of the block policy",
+		"policy {\n persistence_directory = \"/var/lib/a\"\n" + bundle + "}\nshadow {\n persistence_directory = \"/var/lib/b\"\n" + bundle + "}":    "",
+	} {
+		for _, kind := range Kinds() {
+			if kind.Name() == "azure_msi" {
+				continue // has tenants to name; decodes the same block
+			}
+			_, problems := buildAWSIID(text, func(string) string { return "" })
+			switch got := fmt.Sprint(problems); {
+			case want == "" && len(problems) > 0, !strings.Contains(got, want):
+				t.Errorf("%s:\ngot %s\nwant %s", text, got, want)
+			}
+		}
+	}
+}
