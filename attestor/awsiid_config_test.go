@@ -161,7 +161,7 @@ func TestBuildAWSIIDRefuses(t *testing.T) {
 		noPolicyDirectory = "is missing: name the directory with your policies, or a bundle; for the baseline alone remove the block policy"
 
 		partitions  = "must be aws, aws-cn, aws-us-gov, aws-iso, aws-iso-b, aws-iso-e, aws-iso-f or aws-eusc"
-		known       = "known here: access_key_id, account_ids_for_local_validation, agent_path_template, allowed_account_ids, assume_role, cache, claims, cloud_timeout, decision_log, disable_instance_profile_selectors, enforcement, identity_document_certificates, limits, partition, policy, secret_access_key, skip_block_device, validate_eks_cluster_membership, verify_organization"
+		known       = "known here: access_key_id, account_ids_for_local_validation, agent_path_template, allowed_account_ids, assume_role, cache, claims, cloud_timeout, decision_log, disable_instance_profile_selectors, enforcement, identity_document_certificates, limits, partition, policy, secret_access_key, shadow, skip_block_device, validate_eks_cluster_membership, verify_organization"
 		missingOrg  = "is missing: verify_organization needs it, or account_list_file; to verify no organization remove the block"
 		exclusive   = "excludes account_list_file: the accounts come from a file or from Organizations"
 		missingEKS  = "is missing: name the clusters; to ask for no cluster remove the block validate_eks_cluster_membership"

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -16,6 +17,7 @@ import (
 	nodeattestorv1 "github.com/spiffe/spire-plugin-sdk/proto/spire/plugin/server/nodeattestor/v1"
 	configv1 "github.com/spiffe/spire-plugin-sdk/proto/spire/service/common/config/v1"
 
+	"github.com/spire-gatehouse/gatehouse/attestor/telemetry"
 	"github.com/spire-gatehouse/gatehouse/evidence"
 	"github.com/spire-gatehouse/gatehouse/rego"
 )
@@ -192,6 +194,16 @@ func TestMetricsOfReloads(t *testing.T) {
 	}
 }
 
+// Each outcome has a series of its own.
+func TestMetricsOfOutcomes(t *testing.T) {
+	known := telemetry.Attestations.Labels[0].Values
+	for _, c := range []class{badEvidence, denied, deniedForNow, unavailable, notConfigured, internal, panicked, cancelled, outOfTime} {
+		if !slices.Contains(known, c.name) {
+			t.Errorf("%s is not counted", c.name)
+		}
+	}
+}
+
 // A panic is counted.
 func TestMetricsOfAPanic(t *testing.T) {
 	p := serve(t, newCloud(), &agentStore{})
@@ -205,8 +217,8 @@ func TestMetricsOfAPanic(t *testing.T) {
 	}
 }
 
-// TestWithoutMetrics: a SPIRE that has no such service, or whose service fails or
-// hangs, has its nodes attested all the same.
+// TestWithoutMetrics: a SPIRE that has no such service has its nodes attested all
+// the same.
 func TestWithoutMetrics(t *testing.T) {
 	p := serve(t, newCloud(), &agentStore{})
 	kind := p.under.kind

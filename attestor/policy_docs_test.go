@@ -52,12 +52,13 @@ admission_violation contains {"rule": "launch_age", "msg": msg} if {
 	msg := $"instance {input.evidence.instance_id} was launched at {input.evidence.pending_time}"
 }
 `
-	config, problems := buildAWSIID(page["policy {"]+page["enforcement = {"], environment(nil))
+	config, problems := buildAWSIID(page["policy {"]+page["shadow {"]+page["enforcement = {"], environment(nil))
 	if len(problems) > 0 {
 		t.Fatal(problems)
 	}
 	want := awsDefaults(func(c *awsIIDConfig) {
 		c.Policy = policySource{Directory: "/etc/gatehouse/policy"}
+		c.Shadow = &policySource{Directory: "/etc/gatehouse/candidate"}
 		c.Enforcement = map[string]string{"launch_age": "warn"}
 	})
 	if !reflect.DeepEqual(config, want) {

@@ -2,8 +2,7 @@ package attestor
 
 import (
 	"context"
-	"fmt"
-	"runtime/debug"
+	"errors"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -12,6 +11,7 @@ import (
 
 	"github.com/spire-gatehouse/gatehouse/attestor/decisionlog"
 	"github.com/spire-gatehouse/gatehouse/attestor/telemetry"
+	"github.com/spire-gatehouse/gatehouse/internal/recovered"
 	"github.com/spire-gatehouse/gatehouse/rego"
 )
 
@@ -152,23 +152,28 @@ func (s *shadow) run() {
 	}
 }
 
-// ask puts one decision to the shadow policy, and tells of the difference. A panic
-// is a failure.
+// ask puts one decision to the shadow policy, and says whether that went well. A
+// panic did not.
 func (s *shadow) ask(c shadowCase) (ok bool) {
-	defer func() {
-		if r := recover(); r != nil {
-			ok = false
-			s.meter.Count(telemetry.Panics, 1, "shadow")
-			s.log.Error("Panic in the shadow policy's evaluation: please report it", "decision_id", c.event.DecisionID,
-				"panic", fmt.Sprint(r), "stack", cut(string(debug.Stack()), maxLoggedReason))
-		}
-	}()
+	err := s.judge(c)
+	var panicked *recovered.Panic
+	if errors.As(err, &panicked) {
+		s.meter.Count(telemetry.Panics, 1, "shadow")
+		s.log.Error("Panic in the shadow policy's evaluation: please report it", "decision_id", c.event.DecisionID,
+			"panic", cut(panicked.Error(), maxLoggedReason), "stack", cut(string(panicked.Stack), maxLoggedReason))
+	}
+	return err == nil
+}
+
+// judge tells of the difference that the shadow policy makes to one decision.
+func (s *shadow) judge(c shadowCase) (err error) {
+	defer recovered.To(&err)
 	engine := s.engine.Load()
 	var asked rego.Asked
 	began := time.Now()
 	again, decided, err := judgeAgain(rego.WithObserver(s.ctx, func(a rego.Asked) { asked = a }), engine, c.judgement)
 	if s.ctx.Err() != nil {
-		return true
+		return nil
 	}
 	took := time.Since(began)
 	s.meter.Observe(telemetry.ShadowTime, telemetry.Milliseconds(took))
@@ -193,7 +198,7 @@ func (s *shadow) ask(c shadowCase) (ok bool) {
 	if counted != "same" {
 		s.tell(shadowEvent(c.event, asked, &result, took))
 	}
-	return err == nil
+	return err
 }
 
 // shadowEvent is what the decision log has of a difference: the event of the

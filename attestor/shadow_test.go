@@ -304,6 +304,13 @@ func TestShadow(t *testing.T) {
 	}; !reflect.DeepEqual(shadow, want) {
 		t.Errorf("the log has %v, want %v", shadow, want)
 	}
+	var page map[string]map[string]any
+	if err := json.Unmarshal([]byte("{"+blocks(t, "decision_log.md")[`"shadow": {`]+"}"), &page); err != nil {
+		t.Fatal(err)
+	}
+	if page["shadow"]["revision"] = shadow["revision"]; !reflect.DeepEqual(shadow, page["shadow"]) {
+		t.Errorf("the log has %v, docs/decision_log.md %v", shadow, page["shadow"])
+	}
 	if bundle := line["bundles"].(map[string]any)["gatehouse"].(map[string]any)["revision"]; bundle != shadow["revision"] || bundle == revision {
 		t.Errorf("the line has revision %v, the policy in force is %s", bundle, revision)
 	}
@@ -357,6 +364,24 @@ func TestShadow(t *testing.T) {
 	}
 }
 
+// TestShadowMasked: what a mask takes from results is not in what is said of them.
+func TestShadowMasked(t *testing.T) {
+	log, dir := newLogged(t), newPolicyDir(t, map[string]string{"own.rego": selecting("own:" + hush)})
+	enforcing := newPolicyDir(t, map[string]string{"mask.rego": "package system.log\n\n# METADATA\n# title: Ours alone\nmask contains \"/result/selectors\"\n"})
+	p := serve(t, newCloud(), &agentStore{})
+	p.configure(t, enforcing.config()+log.config()+fmt.Sprintf("shadow { directory = %q }", string(dir)))
+	for p.under.current.Load().shadow.engine.Load() == nil {
+		time.Sleep(10 * time.Millisecond)
+	}
+	if _, err := p.attest(t, payload(t, nil)); err != nil {
+		t.Fatal(err)
+	}
+	text := fmt.Sprint(log.shadowLines(t, 1)[0])
+	if !strings.Contains(text, "differences:[selectors_gained]") || strings.Contains(text, hush) {
+		t.Errorf("the log has %s", text)
+	}
+}
+
 // TestShadowBundle: a shadow policy from a service that is down keeps nobody from
 // being configured, and comes when the service does.
 func TestShadowBundle(t *testing.T) {
@@ -366,7 +391,6 @@ func TestShadowBundle(t *testing.T) {
 	if _, err := p.config.Configure(t.Context(), configure(text)); err != nil {
 		t.Fatal(err)
 	}
-	p.logs.next(t, "Configured")
 	p.logs.next(t, shadowUnavailable)
 	if _, err := p.attest(t, payload(t, nil)); err != nil {
 		t.Error(err)

@@ -46,6 +46,26 @@ func TestPage(t *testing.T) {
 	}
 }
 
+// TestAlerts: each query of the page asks for what there is.
+func TestAlerts(t *testing.T) {
+	page, err := os.ReadFile("../../docs/metrics.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, alerts, _ := strings.Cut(string(page), "\n## What to alert on\n")
+	found := inExpression.FindAllStringSubmatch(alerts, -1)
+	if len(found) == 0 {
+		t.Error("there are no queries")
+	}
+	for _, match := range found {
+		if m := metricOf(match[1]); m == nil {
+			t.Errorf("there is no metric %s", match[1])
+		} else {
+			checkMatchers(t, "alert", m, match[2])
+		}
+	}
+}
+
 // TestList: each name is there once, and says what is right for its kind.
 func TestList(t *testing.T) {
 	names := map[string]bool{}

@@ -35,6 +35,9 @@ type ServerConfig struct {
 	// Database is a PostgreSQL connection string. Empty means SQLite.
 	Database string
 
+	// Telemetry is the text of what is in the block telemetry; empty for none.
+	Telemetry string
+
 	// Dir, when set, keeps the server's state. Otherwise it goes with the server.
 	Dir string
 }
@@ -153,8 +156,12 @@ plugins {
     }
 %s
 }
+
+telemetry {
+%s
+}
 `, port, filepath.Join(dir, "api.sock"), c.TrustDomain, dir,
-		databaseType, connection, filepath.Join(dir, "keys.json"), c.NodeAttestors)
+		databaseType, connection, filepath.Join(dir, "keys.json"), c.NodeAttestors, c.Telemetry)
 }
 
 // Validate runs `spire-server validate` on the configuration and returns what

@@ -1,0 +1,133 @@
+package e2e_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/spire-gatehouse/gatehouse/e2e/process"
+	"github.com/spire-gatehouse/gatehouse/e2e/spire"
+)
+
+// scrape reads a server's Prometheus endpoint: each series without the label of
+// the host, with its value.
+func scrape(ctx context.Context, port int) (map[string]string, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, fmt.Sprintf("http://localhost:%d/metrics", port), nil)
+	if err != nil {
+		return nil, err
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return nil, err
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		return nil, err
+	}
+	series := map[string]string{}
+	for line := range strings.Lines(string(text)) {
+		if name, value, ok := strings.Cut(strings.TrimSpace(line), "} "); ok && strings.HasPrefix(name, "spire_server_gatehouse_") {
+			series[hostLabel.ReplaceAllString(name+"}", "")] = value
+		}
+	}
+	return series, nil
+}
+
+var hostLabel = regexp.MustCompile(`host="[^"]*",?`)
+
+// TestMetrics: what the plugin counts comes out of a real server's Prometheus
+// endpoint: a node let in, its replay, the calls to the cloud, a policy edit that
+// is refused, and what a shadow policy would have done.
+func TestMetrics(t *testing.T) {
+	dir, shadow := filepath.Join(t.TempDir(), "policy"), filepath.Join(t.TempDir(), "shadow")
+	writePolicy(t, dir, map[string]string{"README.md": "Policies of ours."})
+	writePolicy(t, shadow, map[string]string{"type.rego": typeSelector})
+	cloud := newAWS(t)
+	config := serverConfig(t, cloud, strings.Join([]string{cloud.PluginData(), policyBlock(dir), fmt.Sprintf("            shadow { directory = %q }", shadow)}, "\n"))
+	port, err := process.FreePort(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	config.Telemetry = fmt.Sprintf("    Prometheus {\n        port = %d\n    }", port)
+	server, err := spire.StartServer(t.Context(), binaries(t), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(server.Stop)
+	s := scene{cloud, server}
+	s.logged(t, 0, "Shadow policy revision took over")
+	node := s.boot(t, instanceID)
+	if _, err := s.agent(t, node).Attested(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.agent(t, node).Refusal(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	at := s.server.Log.Len()
+	writePolicy(t, dir, map[string]string{"bad.rego": "package gatehouse.aws_iid\n\nselector contains 7\n"})
+	s.logged(t, at, "Policy change refused; the last good revision stays in force")
+
+	const prefix, plugin = "spire_server_gatehouse_", `plugin="aws_iid"`
+	want := map[string]string{
+		prefix + `attestations{outcome="attested",` + plugin + `}`:                           "1",
+		prefix + `attestations{outcome="denied",` + plugin + `}`:                             "1",
+		prefix + `attestations{outcome="bad_evidence",` + plugin + `}`:                       "0",
+		prefix + `rules{effect="denied",` + plugin + `,rule="tofu"}`:                         "1",
+		prefix + `claims{` + plugin + `,result="kept"}`:                                      "1",
+		prefix + `panics{` + plugin + `,where="attestation"}`:                                "0",
+		prefix + `step_elapsed_time_count{` + plugin + `,step="total"}`:                      "2",
+		prefix + `step_elapsed_time_count{` + plugin + `,step="decide"}`:                     "1",
+		prefix + `cloud_calls{api="ec2_DescribeInstances",` + plugin + `,result="ok"}`:       "1",
+		prefix + `cloud_call_elapsed_time_count{api="ec2_DescribeInstances",` + plugin + `}`: "1",
+		prefix + `policy_changes{` + plugin + `,policy="enforcing",result="refused"}`:        "1",
+		prefix + `policy_changes{` + plugin + `,policy="enforcing",result="took_over"}`:      "0",
+		prefix + `policy_changes{` + plugin + `,policy="shadow",result="took_over"}`:         "1",
+		prefix + `configurations{` + plugin + `,result="accepted"}`:                          "1",
+		prefix + `shadow_decisions{` + plugin + `,result="different"}`:                       "1",
+		prefix + `shadow_differences{difference="selectors_gained",` + plugin + `}`:          "1",
+		prefix + `shadow_differences{difference="newly_denied",` + plugin + `}`:              "0",
+		prefix + `telemetry_dropped{kind="counter",` + plugin + `}`:                          "0",
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	for {
+		got, err := scrape(ctx, port)
+		var missing []string
+		for name, value := range want {
+			if got[name] != value {
+				missing = append(missing, fmt.Sprintf("%s is %q, want %s", name, got[name], value))
+			}
+		}
+		for _, name := range []string{prefix + `policy_age{` + plugin + `,policy="enforcing"}`, prefix + `policy_age{` + plugin + `,policy="shadow"}`} {
+			if got[name] == "" {
+				missing = append(missing, name+" is not there")
+			}
+		}
+		if revision := regexp.MustCompile(`(?m)^` + prefix + `policy_info\{` + plugin + `,policy="enforcing",revision="[0-9a-f]{12}"\} 1$`); !revision.MatchString(lines(got)) {
+			missing = append(missing, "no revision is in force")
+		}
+		if len(missing) == 0 {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			t.Fatalf("%v\n%s\namong\n%s", err, strings.Join(missing, "\n"), lines(got))
+		case <-time.After(200 * time.Millisecond):
+		}
+	}
+}
+
+func lines(series map[string]string) string {
+	var text strings.Builder
+	for name, value := range series {
+		fmt.Fprintf(&text, "%s %s\n", name, value)
+	}
+	return text.String()
+}
