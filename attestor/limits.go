@@ -20,4 +20,8 @@ const (
 
 	// maxLoggedProblems bounds the log lines of one bad revision of policy.
 	maxLoggedProblems = 50
+
+	// maxShadowWaiting bounds how many decisions wait for the shadow policy. Each
+	// holds its input: some ten kilobytes as a rule.
+	maxShadowWaiting = 200
 )

@@ -16,10 +16,6 @@ import (
 )
 
 const (
-	// maxShadowWaiting bounds how many decisions wait for the shadow policy. Each
-	// holds its input: some ten kilobytes as a rule.
-	maxShadowWaiting = 200
-
 	// The shadow policy rests after each decision for as long as that took, and for
 	// nine times as long if it failed: it takes half of one core at most, and a tenth
 	// when it does nothing but run out of time. Those who are being attested need the

@@ -10,20 +10,6 @@ import (
 	"github.com/hashicorp/go-hclog"
 )
 
-const (
-	// interval is how often figures are handed over. Prometheus looks every 15
-	// seconds or so.
-	interval = 5 * time.Second
-
-	// maxSamples is how many single values wait to be handed over. Each is a call
-	// to SPIRE, which a storm of nodes must not multiply.
-	maxSamples = 2000
-
-	// handOverTime bounds one round, and closeTime what is done after Close.
-	handOverTime = 4 * time.Second
-	closeTime    = time.Second
-)
-
 // A Recorder adds up figures and hands them over. A nil one does nothing. All
 // methods are safe for concurrent use, and wait for nobody.
 type Recorder struct {
