@@ -28,6 +28,7 @@ type Fields struct {
 // Template is a parsed agent_path_template. It is safe for concurrent use.
 type Template struct {
 	text     *template.Template
+	flat     *template.Template // the same, with functions that make no slash of their own
 	plugin   string
 	identity string
 	needTags bool
@@ -50,7 +51,11 @@ func Parse(text, plugin, identity string, sample map[string]string) (*Template, 
 	if err != nil {
 		return nil, err
 	}
-	t := &Template{text: parsed, plugin: plugin, identity: identity, needTags: strings.Contains(text, ".Tags")}
+	flat, err := parsed.Clone()
+	if err != nil {
+		return nil, err
+	}
+	t := &Template{text: parsed, flat: flat.Funcs(flatFunctions()), plugin: plugin, identity: identity, needTags: strings.Contains(text, ".Tags")}
 	fields := Fields{Values: sample}
 	if t.needTags {
 		fields.Tags = map[string]string{}
@@ -81,11 +86,12 @@ func (t *Template) NeedsTags() bool { return t.needTags }
 
 // Render returns a node's agent path, beginning with /spire/agent/. It refuses
 // a path that would differ next time, or that does not change with the machine's
-// identity, or that a value's own slashes have given more segments. That no two
+// identity, or that a value's own slashes, or those that decoding or encoding it made,
+// have given more segments. That no two
 // machines share a path it can't tell: a template may keep a part of the identity
 // only.
 func (t *Template) Render(fields Fields) (string, error) {
-	path, err := t.execute(fields)
+	path, err := t.execute(t.text, fields)
 	if err != nil {
 		return "", err
 	}
@@ -93,7 +99,7 @@ func (t *Template) Render(fields Fields) (string, error) {
 		return "", fmt.Errorf("agent path %q does not begin with %q", path, "/"+t.plugin+"/")
 	}
 
-	again, err := t.execute(fields)
+	again, err := t.execute(t.text, fields)
 	if err != nil {
 		return "", err
 	}
@@ -103,18 +109,18 @@ func (t *Template) Render(fields Fields) (string, error) {
 
 	other := Fields{Values: maps.Clone(fields.Values), Tags: fields.Tags}
 	other.Values[t.identity] = flip(fields.Values[t.identity])
-	if others, err := t.execute(other); err == nil && others == path {
+	if others, err := t.execute(t.text, other); err == nil && others == path {
 		return "", fmt.Errorf("agent path %q has no .%s in it: another machine could have the same", path, t.identity)
 	}
 
 	flat := Fields{Values: withoutSlashes(fields.Values), Tags: withoutSlashes(fields.Tags)}
-	if plain, err := t.execute(flat); err == nil && strings.Count(plain, "/") != strings.Count(path, "/") {
+	if plain, err := t.execute(t.flat, flat); err == nil && strings.Count(plain, "/") != strings.Count(path, "/") {
 		return "", fmt.Errorf("agent path %q has segments that come from a slash in one of the node's values", path)
 	}
 	return "/spire/agent" + path, nil
 }
 
-func (t *Template) execute(fields Fields) (string, error) {
+func (t *Template) execute(text *template.Template, fields Fields) (string, error) {
 	data := make(map[string]any, len(fields.Values)+2)
 	for name, value := range fields.Values {
 		data[name] = value
@@ -122,7 +128,7 @@ func (t *Template) execute(fields Fields) (string, error) {
 	data["PluginName"] = t.plugin
 	data["Tags"] = fields.Tags
 	var out strings.Builder
-	if err := t.text.Execute(&out, data); err != nil {
+	if err := text.Execute(&out, data); err != nil {
 		return "", err
 	}
 	return out.String(), nil
@@ -157,6 +163,27 @@ func functions() template.FuncMap {
 		offered[name] = all[name]
 	}
 	return offered
+}
+
+// flatFunctions are those functions that give slashes for a value that has none, made
+// to give none: so a slash that a later function takes away again does no harm.
+func flatFunctions() template.FuncMap {
+	all, flat := sprig.TxtFuncMap(), template.FuncMap{}
+	for _, name := range []string{"b64enc", "b64dec", "b32dec"} {
+		code := all[name].(func(string) string)
+		flat[name] = func(value string) string { return strings.ReplaceAll(code(value), "/", "-") }
+	}
+	parse := all["urlParse"].(func(string) map[string]any)
+	flat["urlParse"] = func(value string) map[string]any {
+		parts := parse(value)
+		for name, part := range parts {
+			if text, ok := part.(string); ok {
+				parts[name] = strings.ReplaceAll(text, "/", "-")
+			}
+		}
+		return parts
+	}
+	return flat
 }
 
 const functionNames = `
