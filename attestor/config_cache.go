@@ -11,13 +11,6 @@ import (
 // The block cache says how old answers may be that a decision rests on. Policies
 // don't see it: a decision is a function of the facts, not of their age.
 
-// Bounds of every time in the block. A shorter one than a second would ask the cloud
-// for each node again, a longer one than a week would hardly be meant.
-const (
-	minCacheTime = time.Second
-	maxCacheTime = 7 * 24 * time.Hour
-)
-
 // cacheTimes reads one block.
 type cacheTimes struct{ block *plugindata.Object }
 

@@ -20,14 +20,9 @@ const (
 	// SPIRE stores an agent within milliseconds of the answer, or seconds where
 	// its datastore is slow.
 	defaultClaimTTL = 30 * time.Second
-	minClaimTTL     = time.Second
-	maxClaimTTL     = time.Hour
 
 	defaultClaimsConnections = 10
-	maxClaimsConnections     = 1000
 	defaultClaimsTimeout     = 5 * time.Second
-	minClaimsTimeout         = 100 * time.Millisecond
-	maxClaimsTimeout         = time.Minute
 
 	// claimSlack is what an attestation may take beside its cloud calls and the
 	// calls of the claims' database.

@@ -31,7 +31,6 @@ type decisionLogConfig struct {
 const (
 	defaultLogFileMB = 100
 	defaultLogFiles  = 10
-	maxLogFileMB     = 1 << 20
 
 	// OPA keeps what it could not send without limit, and sends after minutes. A
 	// service that is down must not fill memory, and a server that dies not take

@@ -80,11 +80,7 @@ func (s policySource) warnings() []string {
 	return s.Bundles.Warnings
 }
 
-const (
-	defaultStartTimeout = 30 * time.Second
-	minStartTimeout     = time.Second
-	maxStartTimeout     = 10 * time.Minute
-)
+const defaultStartTimeout = 30 * time.Second
 
 // startTimeout reads how long Configure waits for the first bundles.
 func startTimeout(block *plugindata.Object) time.Duration {

@@ -14,6 +14,26 @@ const (
 	maxWaiting    = 100_000
 	maxWait       = time.Minute
 
+	// Every time in the block cache. A shorter one than a second would ask the cloud
+	// for each node again, a longer one than a week would hardly be meant.
+	minCacheTime = time.Second
+	maxCacheTime = 7 * 24 * time.Hour
+
+	// What the block claims may say.
+	minClaimTTL          = time.Second
+	maxClaimTTL          = time.Hour
+	maxClaimsConnections = 1000
+	minClaimsTimeout     = 100 * time.Millisecond
+	maxClaimsTimeout     = time.Minute
+
+	// What the blocks policy and decision_log may say.
+	minStartTimeout = time.Second
+	maxStartTimeout = 10 * time.Minute
+	maxLogFileMB    = 1 << 20
+
+	// maxReads is how often a directory of policy is read that changes meanwhile.
+	maxReads = 3
+
 	// maxLoggedReason bounds, in bytes, what one refusal may write to the log:
 	// reasons quote tags and names that a node's owner chose.
 	maxLoggedReason = 4 << 10
@@ -24,4 +44,9 @@ const (
 	// maxShadowWaiting bounds how many decisions wait for the shadow policy. Each
 	// holds its input: some ten kilobytes as a rule.
 	maxShadowWaiting = 200
+
+	// What the decision log has of one attestation's cloud calls.
+	maxLoggedCalls   = 100
+	maxLoggedLookups = 100
+	maxLoggedError   = 512 // bytes of one call's
 )

@@ -8,7 +8,10 @@ import (
 	"go/parser"
 	"go/token"
 	"go/types"
+	"io/fs"
+	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -38,6 +41,30 @@ func TestLimitsAreDocumented(t *testing.T) {
 			if _, ok := limits[name]; !ok {
 				t.Errorf("docs/limits.md, %s: there is no %s in %s", dir, name, file)
 			}
+		}
+	}
+}
+
+// outside is a bound that is declared where nobody looks for it.
+var outside = regexp.MustCompile(`(?m)^(?:const |\t)(max[A-Z]\w*|Max[A-Z]\w*)(?: [a-z0-9]+)? += [^=]`)
+
+// TestLimitsAreInOnePlace: no bound is declared but in a package's limits.go.
+func TestLimitsAreInOnePlace(t *testing.T) {
+	for _, root := range []string{".", "../evidence", "../rego", "../tofu", "../cmd/gatehouse"} {
+		err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+			if err != nil || filepath.Ext(path) != ".go" || entry.Name() == "limits.go" || strings.HasSuffix(path, "_test.go") {
+				return err
+			}
+			text, err := os.ReadFile(path)
+			for _, name := range outside.FindAllSubmatch(text, -1) {
+				if string(name[1]) != "maxSeconds" { // what a format can say
+					t.Errorf("%s: %s belongs in a limits.go", path, name[1])
+				}
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
 		}
 	}
 }

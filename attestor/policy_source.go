@@ -26,9 +26,6 @@ type policyRevision struct {
 	bundles map[string]string // the revision of each bundle; nil if there are none
 }
 
-// maxReads is how often a directory is read that changes meanwhile.
-const maxReads = 3
-
 // load makes an engine of the baseline, or of the directory as it is now.
 func (l policyLoader) load(ctx context.Context) (policyRevision, error) {
 	if l.source.Directory == "" {

@@ -10,13 +10,6 @@ import (
 	"github.com/spire-gatehouse/gatehouse/rego"
 )
 
-// What the decision log has of one attestation's cloud calls.
-const (
-	maxLoggedCalls   = 100
-	maxLoggedLookups = 100
-	maxLoggedError   = 512 // bytes of one call's
-)
-
 // outcomeAttested is the outcome that is no refusal's class.
 const outcomeAttested = "attested"
 

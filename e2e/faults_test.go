@@ -47,11 +47,17 @@ const stormyData = `
 
 func newStormy(t *testing.T, seed uint64, timeout string) *stormy {
 	t.Helper()
+	return newStormyAt(t, seed, timeout, nil)
+}
+
+// newStormyAt has AWS's clock, too; nil for time.Now.
+func newStormyAt(t *testing.T, seed uint64, timeout string, clock func() time.Time) *stormy {
+	t.Helper()
 	signers, err := authorities()
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &stormy{world: aws.NewWorld(nil), store: fakeagentstore.New(), signers: signers}
+	s := &stormy{world: aws.NewWorld(clock), store: fakeagentstore.New(), signers: signers}
 	s.world.AddUser(account, stage.AccessKeyID, stage.SecretAccessKey)
 	s.world.PutRole(managementAccount, aws.Role{Name: "org", TrustedAccounts: []string{account}})
 	organization := aws.Organization{Management: managementAccount, Accounts: []aws.OrganizationAccount{aws.ActiveAccount(managementAccount)}}
@@ -179,15 +185,22 @@ func TestThirtyPercentOfCallsFail(t *testing.T) {
 // within the deadline; other regions don't notice; and it is over when it is over.
 func TestOneAPIDown(t *testing.T) {
 	s := newStormy(t, 2, "4s")
-	here, there := places()[0], places()[1]
-	if here.region == there.region || here.account != there.account {
+	one, two := places()[0], places()[1]
+	if one.region == two.region || one.account != two.account {
 		t.Fatal("the places are not an account in two regions")
 	}
 	for n, tc := range []struct {
-		api  string
-		kind fault.Kind
-	}{{"ec2", fault.Failed}, {"ec2", fault.Hung}, {"eks", fault.Failed}, {"autoscaling", fault.Hung}} {
+		api         string
+		kind        fault.Kind
+		here, there place
+	}{
+		{"ec2", fault.Failed, one, two}, {"ec2", fault.Hung, one, two}, {"eks", fault.Failed, one, two}, {"autoscaling", fault.Hung, one, two},
+		// Sessions are kept: these accounts have none yet. In the other region, that
+		// of the management account, a role in it is assumed for all.
+		{"sts", fault.Failed, places()[3], places()[2]}, {"sts", fault.Hung, places()[5], places()[4]},
+	} {
 		t.Run(fmt.Sprint(tc.api, " ", tc.kind), func(t *testing.T) {
+			here, there := tc.here, tc.there
 			// What was learned of the cluster before would be used for a while.
 			if err := s.attestor.Configure(t.Context(), s.data+fmt.Sprintf("\taccount_ids_for_local_validation = [\"%012d\"]\n", n)); err != nil {
 				t.Fatal(err)
@@ -204,6 +217,61 @@ func TestOneAPIDown(t *testing.T) {
 			}
 			s.faults.Set()
 			s.recovers(t, first)
+		})
+	}
+}
+
+// TestGlobalAPIDown: the same of the APIs that have no region. All nodes need them,
+// and are told to try again.
+func TestGlobalAPIDown(t *testing.T) {
+	s := newStormy(t, 5, "4s")
+	p := places()[0]
+	for n, tc := range []struct {
+		api  string
+		kind fault.Kind
+	}{{"iam", fault.Failed}, {"iam", fault.Hung}, {"organizations", fault.Failed}, {"organizations", fault.Hung}} {
+		t.Run(fmt.Sprint(tc.api, " ", tc.kind), func(t *testing.T) {
+			if err := s.attestor.Configure(t.Context(), s.data+fmt.Sprintf("\taccount_ids_for_local_validation = [\"%012d\"]\n", n)); err != nil {
+				t.Fatal(err)
+			}
+			payload := s.node(t, p, n)
+			s.faults.Set(fault.Rule{API: tc.api, Share: 1, Kinds: []fault.Kind{tc.kind}})
+			ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+			defer cancel()
+			if _, err := s.attestor.Attest(ctx, payload); status.Code(err) != codes.Unavailable {
+				t.Errorf("while it is %s: %v", tc.kind, err)
+			}
+			s.faults.Set()
+			s.recovers(t, payload)
+		})
+	}
+}
+
+// TestIAMOfOneAccountDown: IAM is one for all regions, but not for all accounts.
+func TestIAMOfOneAccountDown(t *testing.T) {
+	s := newStormy(t, 6, "4s")
+	here, there := places()[0], places()[2]
+	first, other := s.node(t, here, 0), s.node(t, there, 0)
+	s.api.Faults.Add(aws.Fault{Action: "iam:GetInstanceProfile", Account: here.account, Error: &aws.Error{Status: 500, Code: "ServiceFailure", Message: "internal failure"}})
+	if _, err := s.attestor.Attest(t.Context(), first); status.Code(err) != codes.Unavailable {
+		t.Errorf("in the account: %v", err)
+	}
+	if _, err := s.try(t.Context(), other, 1); err != nil {
+		t.Errorf("in another: %v", err)
+	}
+	s.api.Faults.Clear()
+	s.recovers(t, first)
+}
+
+// TestClockSkew: AWS refuses requests of a clock that is a quarter of an hour off,
+// and says what time it is. Nodes get in all the same.
+func TestClockSkew(t *testing.T) {
+	for name, skew := range map[string]time.Duration{"AWS is ahead": 20 * time.Minute, "AWS is behind": -20 * time.Minute} {
+		t.Run(name, func(t *testing.T) {
+			s := newStormyAt(t, 7, "20s", func() time.Time { return time.Now().Add(skew) })
+			if tries, err := s.try(t.Context(), s.node(t, places()[0], 0), 1); err != nil {
+				t.Errorf("try %d: %v", tries, err)
+			}
 		})
 	}
 }
@@ -273,9 +341,10 @@ func TestStaleReads(t *testing.T) {
 	}
 }
 
-// TestAzureThirtyPercentOfCallsFail: the same of Entra ID and Resource Manager.
+// TestAzureThirtyPercentOfCallsFail: the same of Entra ID and Resource Manager. Few
+// come at a time, so that few share a call.
 func TestAzureThirtyPercentOfCallsFail(t *testing.T) {
-	const machines = 40
+	const machines, atOnce = 40, 2
 	s := startAzure(t, azureSecret)
 	fleet := make([]stage.VM, machines)
 	for i := range fleet {
@@ -289,7 +358,7 @@ func TestAzureThirtyPercentOfCallsFail(t *testing.T) {
 	var used []int
 	for try := 1; try <= retries && len(left) > 0; try++ {
 		var again []int
-		for n, err := range s.attestAll(t, 20, len(left), func(n int) []byte { return azurePayload(t, s.Token(fleet[left[n]].Metadata.Identity)) }) {
+		for n, err := range s.attestAll(t, atOnce, len(left), func(n int) []byte { return azurePayload(t, s.Token(fleet[left[n]].Metadata.Identity)) }) {
 			if err == nil {
 				continue
 			}
@@ -304,4 +373,66 @@ func TestAzureThirtyPercentOfCallsFail(t *testing.T) {
 	if len(left) > 0 {
 		t.Errorf("%d machines did not get in within %d tries", len(left), retries)
 	}
+	for _, kind := range fault.All() {
+		if calls < machines || hits[kind] == 0 {
+			t.Errorf("%d calls, and of them %d %s: the test shows less than it says", calls, hits[kind], kind)
+		}
+	}
+}
+
+// TestAzureOneAPIDown: without Resource Manager or Entra ID, machines are told to try
+// again within the deadline, and it is over when it is over. Without Resource Graph,
+// Resource Manager answers.
+func TestAzureOneAPIDown(t *testing.T) {
+	s := startAzure(t, azureSecret+"\ncloud_timeout = \"4s\"\n")
+	n := 0
+	machine := func() []byte {
+		n++
+		return azurePayload(t, s.Token(s.vm(fmt.Sprintf("web-%d", n), azureNumbered(n)).Metadata.Identity))
+	}
+	attest := func(payload []byte) error {
+		_, err := s.server.Attest(t.Context(), "azure_msi", payload)
+		return err
+	}
+	for _, kind := range []fault.Kind{fault.Failed, fault.Hung} {
+		for _, api := range []string{"login", "management"} { // first what has no keys and no credential yet
+			if api == "login" && kind == fault.Hung {
+				continue // keys are kept for a day
+			}
+			t.Run(fmt.Sprint(api, " ", kind), func(t *testing.T) {
+				s.Faults.Set(fault.Rule{API: api, Share: 1, Kinds: []fault.Kind{kind}})
+				payload := machine()
+				if err := attest(payload); status.Code(err) != codes.Unavailable {
+					t.Errorf("while it is %s: %v", kind, err)
+				}
+				s.Faults.Set()
+				began := time.Now()
+				err := attest(payload)
+				for ; err != nil && status.Code(err) == codes.Unavailable && time.Since(began) < time.Minute; err = attest(payload) {
+					time.Sleep(200 * time.Millisecond)
+				}
+				if err != nil {
+					t.Errorf("no recovery: %v", err)
+				}
+				t.Logf("recovered within %s", time.Since(began).Round(time.Millisecond))
+			})
+		}
+	}
+	t.Run("graph", func(t *testing.T) {
+		s.Faults.Set(fault.Rule{API: "graph", Share: 1, Kinds: []fault.Kind{fault.Failed}})
+		const fleet = 10
+		var payloads [][]byte
+		for range fleet {
+			payloads = append(payloads, machine())
+		}
+		_, before := s.Faults.Hits()
+		for n, err := range s.attestAll(t, fleet, fleet, func(n int) []byte { return payloads[n] }) {
+			if err != nil {
+				t.Errorf("machine %d: %v", n, err)
+			}
+		}
+		if _, hits := s.Faults.Hits(); hits[fault.Failed] == before[fault.Failed] {
+			t.Error("Resource Graph was not asked")
+		}
+	})
 }

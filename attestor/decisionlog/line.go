@@ -10,12 +10,6 @@ import (
 	"github.com/open-policy-agent/opa/v1/plugins/logs"
 )
 
-// What a line may be. The baseline's lines have some ten kilobytes.
-const (
-	maxLine       = 1 << 20 // bytes, of a decision
-	maxConfigLine = 8 << 20 // bytes, of a configuration: with thousands of tenants
-)
-
 // ConfigPath is the path of a configuration line; its result is what policy finds
 // in data.gatehouse.config.
 const ConfigPath = "gatehouse/config"

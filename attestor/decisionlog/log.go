@@ -11,10 +11,6 @@ import (
 )
 
 const (
-	// maxWaiting bounds how many events wait to be written. Each holds its input
-	// document: some ten kilobytes as a rule.
-	maxWaiting = 1000
-
 	// closeTimeout is how long the end of a Log may take: SPIRE gives a plugin ten
 	// seconds to end.
 	closeTimeout = 5 * time.Second

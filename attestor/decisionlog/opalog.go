@@ -9,9 +9,6 @@ import (
 	"github.com/open-policy-agent/opa/v1/logging"
 )
 
-// maxProblem bounds, in characters, what one line of OPA's may say.
-const maxProblem = 1000
-
 // opaLogger passes on what OPA's plugin complains of, the same only from time to
 // time: it tries again and again to reach a service that is down.
 type opaLogger struct {

@@ -60,10 +60,6 @@ func withOwnLabels(labels map[string]string) map[string]string {
 	return all
 }
 
-// maxConsoleText is how long the text of an event may be in a line of the server's
-// log. SPIRE reads lines of a plugin up to 64 KiB, and mangles others.
-const maxConsoleText = 48 << 10
-
 // console writes events to the server's log, by way of the plugin's: its standard
 // output is go-plugin's, and what else is on its standard error SPIRE takes for
 // debugging.

@@ -37,9 +37,6 @@ type Options struct {
 	Problem func(error)
 }
 
-// maxFolders bounds what one directory may take of the system's watches.
-const maxFolders = 1000
-
 // Run watches until ctx ends. Changed is called once at the start, when the watch
 // stands, for what has changed before.
 func Run(ctx context.Context, o Options) {

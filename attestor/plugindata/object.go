@@ -236,9 +236,6 @@ func plainKey(key string) bool {
 	})
 }
 
-// maxShownKey bounds how much of a key a message shows.
-const maxShownKey = 64
-
 // quotedKey is a key as a message shows it.
 func quotedKey(key string) string {
 	if runes := []rune(key); len(runes) > maxShownKey {

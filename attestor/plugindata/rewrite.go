@@ -5,10 +5,6 @@ import (
 	"strings"
 )
 
-// maxDepth bounds how deep objects and lists nest: hclsyntax's parser calls
-// itself for each level. Real configurations need four.
-const maxDepth = 32
-
 // frame is an object or list that is open.
 type frame struct {
 	list   bool

@@ -11,9 +11,6 @@ import (
 	"github.com/zclconf/go-cty/cty"
 )
 
-// MaxSize bounds the text that Parse reads.
-const MaxSize = 1 << 20
-
 // Parse reads the text of a plugin_data. If it can't be read the Object is empty
 // and its Problems say why; there is always an Object.
 func Parse(text string) *Object {

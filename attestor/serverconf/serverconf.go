@@ -20,9 +20,6 @@ import (
 	"github.com/hashicorp/hcl/hcl/printer"
 )
 
-// MaxSize bounds the text that Parse reads.
-const MaxSize = 1 << 20
-
 // NodeAttestor is the type of plugins that attest nodes.
 const NodeAttestor = "NodeAttestor"
 

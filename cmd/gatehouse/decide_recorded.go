@@ -11,9 +11,6 @@ import (
 	"github.com/spire-gatehouse/gatehouse/rego"
 )
 
-// maxFile is how long a file may be that is read whole, in bytes.
-const maxFile = 16 << 20
-
 // recorded is an input, and what a log says about the decision.
 type recorded struct {
 	input rego.Input

@@ -140,9 +140,6 @@ func (r explainedRule) state() string {
 	return "nothing"
 }
 
-// maxShown is how many characters of a value people are shown.
-const maxShown = 160
-
 func (r readPart) text() string {
 	switch {
 	case r.Missing:

@@ -2,13 +2,22 @@ package azuremsi
 
 import (
 	"bytes"
+	"context"
+	"crypto/rsa"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"io"
+	"math/big"
+	"net/http"
+	"net/url"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
 	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/compute/armcompute/v8"
+	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/network/armnetwork/v9"
 
 	"github.com/spire-gatehouse/gatehouse/internal/testauthority/entra"
 )
@@ -27,6 +36,17 @@ func TestAzureLimits(t *testing.T) {
 	key, err := json.Marshal(entra.Set([]entra.Key{entra.NewKey("key")}, true)["keys"].([]map[string]any)[0])
 	if err != nil {
 		t.Fatal(err)
+	}
+	signer, now := entra.NewKey("signer"), time.Now()
+	token := entra.New(signer).Issue(signer, entra.Machine{
+		Tenant: "9e85e111-1103-48fc-a933-9533fe47de05", Principal: "853b9a84-5bfa-4b22-a3f3-0b9a43d9ad8a",
+	}, now)
+	claims := func(with string) string {
+		text, err := json.Marshal(token.Claims)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return strings.Replace(string(text), "{", "{"+with, 1)
 	}
 	const id = "/subscriptions/0a7d5b3c-2b8e-4c1f-9f6b-0d9a6f2f4e11/resourceGroups/g/providers/Microsoft.Compute/virtualMachines/"
 	for name, tc := range map[string]struct {
@@ -78,6 +98,83 @@ func TestAzureLimits(t *testing.T) {
 			_, err := attachments(profile)
 			return err
 		}, "65 "},
+		"depth of the claims": {maxClaimsDepth, func(n int) error {
+			_, err := parseToken([]byte(claims(`"x":` + strings.Repeat("[", n-1) + strings.Repeat("]", n-1) + ",")))
+			return err
+		}, "nested deeper than 8 levels"},
+		"scopes": {maxScopes, func(n int) error {
+			_, err := parseToken([]byte(claims(`"scp":"` + strings.Repeat("s ", n) + `",`)))
+			return err
+		}, "scp has 65 scopes, more than 64"},
+		"a life, in seconds": {int(maxTokenLife / time.Second), func(n int) error {
+			parsed, err := parseToken([]byte(claims("")))
+			if err != nil {
+				return err
+			}
+			parsed.ExpiresAt = new(*parsed.IssuedAt + int64(n))
+			_, err = parsed.checkTimes(now)
+			return err
+		}, "a life of 168h0m1s is longer than 168h0m0s"},
+		"the future, in seconds": {int(leeway / time.Second), func(n int) error {
+			parsed, err := parseToken([]byte(claims("")))
+			if err != nil {
+				return err
+			}
+			_, err = parsed.checkTimes(time.Unix(*parsed.NotBefore-int64(n), 0))
+			return err
+		}, "not valid before"},
+		"the past, in seconds": {int(leeway/time.Second) - 1, func(n int) error {
+			parsed, err := parseToken([]byte(claims("")))
+			if err != nil {
+				return err
+			}
+			_, err = parsed.checkTimes(time.Unix(*parsed.ExpiresAt+int64(n), 0))
+			return err
+		}, "expired at"},
+		"bits of a key": {maxRSABits, func(n int) error {
+			modulus := new(big.Int).Lsh(big.NewInt(1), uint(n-1))
+			return checkRSA(&rsa.PublicKey{N: modulus, E: 65537})
+		}, "RSA of 8193 bits, over 8192"},
+		"bytes of the authority": {maxAuthorityBody, func(n int) error {
+			body, err := newAuthority(Cloud{}, &http.Client{Transport: answering(strings.Repeat("x", n))}).get(t.Context(), "test", &url.URL{Scheme: "https", Host: "h"})
+			if err == nil && len(body) != n {
+				return fmt.Errorf("read %d bytes", len(body))
+			}
+			return err
+		}, "answered more than 1048576 bytes"},
+		"bytes of Resource Manager": {maxResourceManagerBody, func(n int) error {
+			response, err := bounded{answering(`"` + strings.Repeat("x", n-2) + `"`)}.Do(nil)
+			if err != nil {
+				return err
+			}
+			var text string
+			return json.NewDecoder(response.Body).Decode(&text)
+		}, "unexpected EOF"},
+		"IP configurations": {maxIPConfigurations, func(n int) error {
+			nic := strings.Replace(id, "Microsoft.Compute/virtualMachines", "Microsoft.Network/networkInterfaces", 1) + "n"
+			asked, err := parseResourceID(nic)
+			if err != nil {
+				return err
+			}
+			_, err = interfaceOf(asked, armnetwork.Interface{ID: &nic, Properties: &armnetwork.InterfacePropertiesFormat{IPConfigurations: make([]*armnetwork.InterfaceIPConfiguration, n)}})
+			return err
+		}, "1025 IP configurations, more than 1024"},
+		"identities": {maxIdentities, func(n int) error {
+			held := map[string]*armcompute.UserAssignedIdentitiesValue{}
+			for i := range n {
+				held[id+fmt.Sprint("i", i)] = nil
+			}
+			return new(machine).identify(&armcompute.VirtualMachineIdentity{UserAssignedIdentities: held})
+		}, "1025 user-assigned identities, more than 1024"},
+		"pages of a list": {maxListPages, func(n int) error {
+			page := 0
+			pager := runtime.NewPager(runtime.PagingHandler[int]{
+				More:    func(int) bool { return page < n },
+				Fetcher: func(context.Context, *int) (int, error) { page++; return page, nil },
+			})
+			_, err := listAll(t.Context(), pager, func(int) []*int { return nil }, func(int) *string { return nil }, func(ResourceID, int) (int, error) { return 0, nil })
+			return err
+		}, "a list of more than 50 pages"},
 		"a text of an answer": {maxTagText, func(n int) error {
 			_, err := tags(map[string]*string{"k": new(strings.Repeat("v", n))})
 			return err
@@ -92,4 +189,13 @@ func TestAzureLimits(t *testing.T) {
 			}
 		})
 	}
+}
+
+// answering is an HTTP client whose answers have that body.
+type answering string
+
+func (a answering) Do(r *http.Request) (*http.Response, error) { return a.RoundTrip(r) }
+
+func (a answering) RoundTrip(r *http.Request) (*http.Response, error) {
+	return &http.Response{StatusCode: http.StatusOK, Status: "200 OK", Body: io.NopCloser(strings.NewReader(string(a))), Request: r}, nil
 }

@@ -13,9 +13,9 @@ import (
 // read by its ID then, with an error that is its own.
 func listAll[P, R, T any](ctx context.Context, pager *runtime.Pager[P], items func(P) []*R, id func(R) *string, convert func(ResourceID, R) (T, error)) (map[string]T, error) {
 	all := map[string]T{}
-	for range maxListPages {
-		if !pager.More() {
-			return all, nil
+	for pages := 0; pager.More(); pages++ {
+		if pages == maxListPages {
+			return nil, fmt.Errorf("a list of more than %d pages", maxListPages)
 		}
 		page, err := pager.NextPage(ctx)
 		if err != nil {
@@ -31,7 +31,7 @@ func listAll[P, R, T any](ctx context.Context, pager *runtime.Pager[P], items fu
 			}
 		}
 	}
-	return nil, fmt.Errorf("a list of more than %d pages", maxListPages)
+	return all, nil
 }
 
 // listMachines lists the virtual machines of a resource group, or the instances of

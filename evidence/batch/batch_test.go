@@ -213,6 +213,24 @@ func TestCallsAreShared(t *testing.T) {
 		}
 		all.Wait()
 	})
+	run(t, "as many wait as may, and not one more", func(t *testing.T, b *batcher, s *source) {
+		s.took = 10 * time.Second
+		var all sync.WaitGroup
+		all.Go(func() { get(t, b, "first") }) // a call of its own
+		synctest.Wait()
+		for i := range (options.Concurrency - 1) * options.Size { // and these are full
+			all.Go(func() { get(t, b, fmt.Sprint("called-", i)) })
+		}
+		synctest.Wait()
+		for i := range options.Waiting {
+			all.Go(func() { get(t, b, fmt.Sprint("waits-", i)) })
+		}
+		synctest.Wait()
+		if _, err := b.Get(t.Context(), "group", "late"); err == nil || err.Error() != "too many wait for test already: try again in 2s" {
+			t.Errorf("one more: got %v", err)
+		}
+		all.Wait()
+	})
 	run(t, "no more wait than should", func(t *testing.T, b *batcher, s *source) {
 		s.took = 10 * time.Second
 		var mu sync.Mutex

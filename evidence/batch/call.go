@@ -9,11 +9,6 @@ import (
 	"github.com/spire-gatehouse/gatehouse/internal/recovered"
 )
 
-// maxLoads is how often a call may ask its source while it looks for bad IDs. When
-// the source names them, it is two; when it doesn't, 16 are enough for one bad ID
-// among 250.
-const maxLoads = 16
-
 // ask gets a result for each question.
 func (b *Batcher[G, K, V]) ask(ctx context.Context, key G, asked []*question[K, V]) map[K]Result[V] {
 	ids := make([]K, 0, len(asked))

@@ -20,9 +20,6 @@ import (
 	"github.com/spire-gatehouse/gatehouse/rego"
 )
 
-// maxBodyTime is how long a service may take for the body of an answer.
-const maxBodyTime = 2 * time.Minute
-
 // boundedAuth is a credential plugin of OPA's that bounds what comes back.
 type boundedAuth struct {
 	unmanaged

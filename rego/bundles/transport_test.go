@@ -1,6 +1,9 @@
 package bundles
 
 import (
+	"archive/tar"
+	"bytes"
+	"compress/gzip"
 	"context"
 	"errors"
 	"io"
@@ -48,6 +51,52 @@ type endless struct{ read int }
 func (e *endless) Read(p []byte) (int, error) {
 	e.read += len(p)
 	return len(p), nil
+}
+
+// archive has entries of that many bytes in all.
+func archive(t *testing.T, entries int, bytesInAll int64) io.Reader {
+	t.Helper()
+	var packed bytes.Buffer
+	zip := gzip.NewWriter(&packed)
+	out := tar.NewWriter(zip)
+	for n := range entries {
+		size := int64(0)
+		if n == 0 {
+			size = bytesInAll
+		}
+		if err := out.WriteHeader(&tar.Header{Name: "f", Size: size, Mode: 0o600}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.CopyN(out, &endless{}, size); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := errors.Join(out.Close(), zip.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return &packed
+}
+
+// TestBoundsOfAnswers tries each bound on what a service sends on both sides.
+func TestBoundsOfAnswers(t *testing.T) {
+	for name, tc := range map[string]struct {
+		limit  int
+		body   func(n int) io.Reader
+		beyond string
+	}{
+		"bytes":            {rego.MaxPolicyBytes, func(n int) io.Reader { return io.LimitReader(&endless{}, int64(n)) }, "the answer is larger than 67108864 bytes"},
+		"unpacked bytes":   {rego.MaxPolicyBytes, func(n int) io.Reader { return archive(t, 1, int64(n)) }, "the archive unpacks to more than 67108864 bytes"},
+		"archived entries": {rego.MaxPolicyEntries, func(n int) io.Reader { return archive(t, n, 0) }, "the archive has more than 10000 entries"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if _, err := get(t, func(*http.Request) io.Reader { return tc.body(tc.limit) }); err != nil {
+				t.Errorf("at %d: %v", tc.limit, err)
+			}
+			if _, err := get(t, func(*http.Request) io.Reader { return tc.body(tc.limit + 1) }); err == nil || err.Error() != tc.beyond {
+				t.Errorf("at %d: got %v, want %s", tc.limit+1, err, tc.beyond)
+			}
+		})
+	}
 }
 
 func TestBounds(t *testing.T) {

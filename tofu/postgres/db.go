@@ -64,7 +64,7 @@ func Open(opts Options) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("postgres: connection string: %w", err)
 	}
-	config.MaxConns = int32(max(1, min(opts.MaxConnections, 1000)))
+	config.MaxConns = int32(max(1, min(opts.MaxConnections, maxConnections)))
 	config.MinConns, config.MinIdleConns = 0, 0
 	if config.ConnConfig.ConnectTimeout <= 0 || config.ConnConfig.ConnectTimeout > opts.Timeout {
 		config.ConnConfig.ConnectTimeout = opts.Timeout
@@ -94,9 +94,6 @@ func Open(opts Options) (*DB, error) {
 	db.prepare <- struct{}{}
 	return db, nil
 }
-
-// maxPasswordBytes bounds what is read of a password file.
-const maxPasswordBytes = 1 << 10
 
 // ReadPassword reads a password file: one line, whose end does not count. It shows
 // nothing of it in errors.

@@ -81,13 +81,17 @@ func (i *Injector) Hits() (calls int, hits map[Kind]int) {
 }
 
 // Name says which API a request calls, and in which region: of AWS by the scope of
-// its credentials ("ec2", "eu-central-1"), else by the host ("login", "management").
+// its credentials ("ec2", "eu-central-1"), else by the path ("login", "graph",
+// "management").
 func Name(r *http.Request) (api, region string) {
 	if _, scope, ok := strings.Cut(r.Header.Get("Authorization"), "Credential="); ok {
 		scope, _, _ = strings.Cut(scope, ",")
 		if parts := strings.Split(scope, "/"); len(parts) == 5 {
 			return parts[3], parts[2]
 		}
+	}
+	if strings.HasPrefix(strings.ToLower(r.URL.Path), "/providers/microsoft.resourcegraph/") {
+		return "graph", ""
 	}
 	if strings.HasPrefix(r.URL.Path, "/subscriptions/") || strings.HasPrefix(r.URL.Path, "/providers/") {
 		return "management", ""
