@@ -146,7 +146,7 @@ func (s *logSink) Accept(_ string, level hclog.Level, msg string, args ...any) {
 // next waits for a line with that message, and takes it and all before it away.
 func (s *logSink) next(t *testing.T, msg string) map[string]any {
 	t.Helper()
-	late := time.After(time.Minute)
+	late := time.After(4 * time.Minute) // on a machine that is busy with other things
 	for {
 		s.mu.Lock()
 		for i, line := range s.lines {
@@ -165,6 +165,16 @@ func (s *logSink) next(t *testing.T, msg string) map[string]any {
 		case <-arrived:
 		case <-late:
 			t.Fatalf("no log line %q among %v", msg, lines)
+		}
+	}
+}
+
+// eventually waits until something is so.
+func eventually(t *testing.T, what string, is func() bool) {
+	t.Helper()
+	for late := time.Now().Add(4 * time.Minute); !is(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(late) {
+			t.Fatalf("not yet: %s", what)
 		}
 	}
 }

@@ -51,7 +51,7 @@ func (b *bundled) config(extra ...string) string {
 	if b.persist != "" {
 		persist, directory = "persist = true\n", fmt.Sprintf("persistence_directory = %q\n", b.persist)
 	}
-	return baseConfig + "policy {\n start_timeout = \"10s\"\n" + strings.Join(extra, "\n") + directory +
+	return baseConfig + "policy {\n start_timeout = \"60s\"\n" + strings.Join(extra, "\n") + directory +
 		fmt.Sprintf("service \"acme\" {\n url = %q\n }\n", b.URL) + b.key.KeyBlock("release") +
 		fmt.Sprintf("bundle \"policy\" {\n service = \"acme\"\n resource = %q\n %s signing {\n keyid = \"release\"\n }\n %s }\n}\n", bundlePath, persist, everySecond)
 }
@@ -226,13 +226,14 @@ func TestPolicyBundles(t *testing.T) {
 func TestPolicyBundlePersisted(t *testing.T) {
 	b := newBundled(t)
 	b.persist = t.TempDir()
-	start := func(t *testing.T) (*plugin, error) {
+	startWithin := func(t *testing.T, timeout string) (*plugin, error) {
 		p := serve(t, newCloud(), &agentStore{})
-		_, err := p.config.Configure(t.Context(), configure(strings.Replace(b.config(), "10s", "5s", 1)))
+		_, err := p.config.Configure(t.Context(), configure(strings.Replace(b.config(), "60s", timeout, 1)))
 		return p, err
 	}
+	start := func(t *testing.T) (*plugin, error) { return startWithin(t, "60s") }
 	b.SetDown(true)
-	if _, err := start(t); status.Code(err) != codes.InvalidArgument || !strings.Contains(err.Error(), `policy: bundle "policy" could not be taken within 5s: server replied with Service Unavailable`) {
+	if _, err := startWithin(t, "5s"); status.Code(err) != codes.InvalidArgument || !strings.Contains(err.Error(), `policy: bundle "policy" could not be taken within 5s: server replied with Service Unavailable`) {
 		t.Fatalf("with nothing at all: got %v", err)
 	}
 	b.SetDown(false)
@@ -267,7 +268,7 @@ func TestPolicyBundlePersisted(t *testing.T) {
 	b.key2(t, onDisk)
 	t.Run("a bad one is nothing while the service is down", func(t *testing.T) {
 		b.SetDown(true)
-		if _, err := start(t); err == nil || !strings.Contains(err.Error(), "could not be taken within 5s") {
+		if _, err := startWithin(t, "5s"); err == nil || !strings.Contains(err.Error(), "could not be taken within 5s") {
 			t.Errorf("got %v", err)
 		}
 	})

@@ -111,9 +111,10 @@ func TestPolicyPageBundles(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.wantOwn(t, "own:1")
-	if _, err := os.Stat(filepath.Join(dir, "bundles", "policy", "bundle.tar.gz")); err != nil {
-		t.Errorf("nothing is persisted: %v", err)
-	}
+	eventually(t, "the bundle is persisted", func() bool { // after it has taken over
+		_, err := os.Stat(filepath.Join(dir, "bundles", "policy", "bundle.tar.gz"))
+		return err == nil
+	})
 }
 
 // problemOf is the problem that the page quotes from a log.

@@ -55,6 +55,9 @@ func apiName(ctx context.Context) string {
 func newRetryer() aws.Retryer {
 	return retry.NewAdaptiveMode(func(o *retry.AdaptiveModeOptions) {
 		o.StandardOptions = append(o.StandardOptions, func(o *retry.StandardOptions) {
+			// EC2 says this, and when, if the clocks differ; the SDK corrects its own for
+			// the next try, but takes only other services' codes for a reason to have one.
+			o.Retryables = append([]retry.IsErrorRetryable{retry.RetryableErrorCode{Codes: map[string]struct{}{"RequestExpired": {}}}}, o.Retryables...)
 			o.MaxAttempts, o.Backoff = maxThrottledAttempts, retry.BackoffDelayerFunc(backoff(retry.NewExponentialJitterBackoff(maxBackoff)))
 		})
 	})

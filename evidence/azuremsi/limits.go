@@ -90,6 +90,9 @@ const (
 	// turn, and is not sent away.
 	maxRetries = 100
 
+	// attemptTimeout is how long one request may take: one that hangs is tried again.
+	attemptTimeout = 5 * time.Second
+
 	// interfaceReaders is how many interfaces of one machine are read at once.
 	interfaceReaders = 4
 
