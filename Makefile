@@ -5,7 +5,7 @@ GO ?= go
 BUILD = CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags='-s -w -buildid='
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo bench test vet lint test-go test-e2e spire moto postgres clean fuzz fuzz-short soak
+.PHONY: help build demo bench test vet lint test-go test-e2e spire moto postgres chromium clean fuzz fuzz-short soak
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -48,7 +48,7 @@ SOAKTIME ?= 5m
 soak: ## attest under faults, reloads and re-configurations for SOAKTIME
 	cd e2e && SOAKTIME=$(SOAKTIME) $(GO) test -count=1 -timeout 0 -v -run '^TestSoak$$' .
 
-test-e2e: spire moto postgres ## real SPIRE, cloud stand-ins, moto, PostgreSQL
+test-e2e: spire moto postgres chromium ## real SPIRE, cloud stand-ins, moto, PostgreSQL, Chromium
 	cd e2e && $(GO) test -count=1 -timeout 20m ./... # not cached: go test does not see the plugin that they build
 
 spire: ## get SPIRE's server and agent (the first time builds them: about 8 minutes on two cores)
@@ -68,6 +68,14 @@ postgres: ## get PostgreSQL's server (Debian's package, as root)
 	@command -v postgres >/dev/null || ls -d /usr/lib/postgresql/*/bin /usr/pgsql-*/bin 2>/dev/null | grep -q . || \
 	  { command -v apt-get >/dev/null && test "$$(id -u)" = 0 && apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends postgresql; } || \
 	  echo "PostgreSQL's server can't be installed here: install your system's package"
+
+# Tests of the page that gatehouse replay writes click through it in a headless
+# Chromium. Where there is none and it can't be installed, they are skipped and say
+# so; with CI set they fail.
+chromium: ## get Chromium (Debian's package, as root)
+	@for name in chromium chromium-browser google-chrome chrome headless-shell; do command -v $$name >/dev/null && exit 0; done; test -n "$$CHROMIUM" || \
+	  { command -v apt-get >/dev/null && test "$$(id -u)" = 0 && apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends chromium; } || \
+	  echo "Chromium can't be installed here: install your system's package, or name it in CHROMIUM"
 
 clean: ## remove what was built, SPIRE included
 	rm -rf bin .cache

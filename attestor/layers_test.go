@@ -10,14 +10,17 @@ const module = "github.com/spire-gatehouse/gatehouse/"
 
 // TestLayers holds the one rule of the layout: dependencies point from cmd to
 // attestor to {evidence, rego, tofu}, and those three do not know each other.
-// What judges must not verify, and what verifies must not judge.
+// What judges must not verify, and what verifies must not judge. Beside attestor
+// stands replay, which takes recorded decisions again: of attestor it knows the
+// decision log's lines alone.
 func TestLayers(t *testing.T) {
 	forbidden := map[string][]string{
-		"evidence": {"attestor", "rego", "tofu", "policies", "cmd"},
-		"rego":     {"attestor", "evidence", "tofu", "cmd"},
-		"tofu":     {"attestor", "evidence", "rego", "policies", "cmd"},
-		"policies": {"attestor", "evidence", "rego", "tofu", "cmd"},
-		"attestor": {"cmd"},
+		"evidence": {"attestor", "rego", "tofu", "policies", "replay", "cmd"},
+		"rego":     {"attestor", "evidence", "tofu", "replay", "cmd"},
+		"tofu":     {"attestor", "evidence", "rego", "policies", "replay", "cmd"},
+		"policies": {"attestor", "evidence", "rego", "tofu", "replay", "cmd"},
+		"attestor": {"replay", "cmd"},
+		"replay":   {"evidence", "tofu", "cmd"},
 	}
 	layerOf := func(pkg string) string {
 		rest, ours := strings.CutPrefix(pkg, module)
@@ -37,6 +40,13 @@ func TestLayers(t *testing.T) {
 				if layerOf(imported) == no {
 					t.Errorf("%s imports %s: %s must not know %s", pkg, imported, layer, no)
 				}
+			}
+		}
+	}
+	for _, line := range goList(t, "-f", "{{.ImportPath}}{{range .Imports}} {{.}}{{end}}", module+"replay/...") {
+		for imported := range strings.FieldsSeq(line) {
+			if layerOf(imported) == "attestor" && imported != module+"attestor/decisionlog" {
+				t.Errorf("%s: of attestor, replay knows decisionlog alone", line)
 			}
 		}
 	}

@@ -62,10 +62,11 @@ type Engine struct {
 	decision  oparego.PreparedEvalQuery
 	redactor  *redactor // nil if the policy has none
 
-	// For Explain.
+	// For Explain and Coverage.
 	parts    []part
 	compiler *ast.Compiler
 	store    storage.Store
+	modules  map[string]*ast.Module // as parsed
 }
 
 var pluginPattern = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
@@ -136,6 +137,7 @@ func newEngine(ctx context.Context, opts Options) (*Engine, error) {
 		parts:    scanParts(packageRef(opts.Plugin), src.modules),
 		compiler: compiler,
 		store:    store,
+		modules:  src.modules,
 	}
 	if engine.timeout == 0 {
 		engine.timeout = defaultTimeout
@@ -241,7 +243,7 @@ func (e *Engine) ask(ctx context.Context, entrypoint string, query *oparego.Prep
 	defer func() { tell(ctx, asked) }()
 	limited, cancel := context.WithTimeout(ctx, e.timeout)
 	defer cancel()
-	results, err := evaluate(limited, query, asked.input, in.Time)
+	results, err := evaluate(limited, query, asked.input, in.Time, tracersOf(ctx)...)
 
 	// Late is late, even if there is an answer.
 	switch stopped := limited.Err(); {

@@ -2,7 +2,9 @@ package decisionlog
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -210,5 +212,74 @@ func TestReader(t *testing.T) {
 	_, err := NewReader(bytes.NewReader(bytes.Repeat([]byte("x"), maxConfigLine+2))).Next()
 	if err == nil || !strings.Contains(err.Error(), "this is no decision log") {
 		t.Errorf("an endless line: %v", err)
+	}
+}
+
+// TestReaderPassesOver: of a line that can't be read there is to know which it is and
+// what is wrong with it, and the ones after it are read.
+func TestReaderPassesOver(t *testing.T) {
+	decision := `{"decision_id":"1","path":"gatehouse/aws_iid/decision","custom":{"gatehouse":{"config":"a"}}}`
+	text := strings.Join([]string{
+		`{"decision_id":"c","path":"gatehouse/config","result":[],"custom":{"gatehouse":{"config":"a"}}}`,
+		strings.Repeat("x", maxConfigLine+2),
+		`{"decision_id":"torn`,
+		`{"msg":"another program's"}`,
+		`{"decision_id":"1","path":"authz/allow"}`,
+		`["a list"]`,
+		decision,
+	}, "\n")
+	var got []string
+	reader := NewReader(strings.NewReader(text))
+	for {
+		line, err := reader.NextLine()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		var d *Decision
+		if err == nil {
+			d, err = line.Clone().Decision()
+		}
+		if err != nil {
+			got = append(got, err.Error())
+			continue
+		}
+		got = append(got, fmt.Sprintf("line %d: decision %s, configuration %v", d.Line, d.DecisionID, d.Config))
+	}
+	want := []string{
+		"line 1: " + ErrConfig.Error(), "line 2: " + ErrLong.Error(), "line 3: " + ErrTorn.Error(),
+		"line 4: " + ErrForeign.Error(), "line 5: " + ErrForeign.Error(), "line 6: " + ErrForeign.Error(),
+		"line 7: decision 1, configuration map[]",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// TestReaderMixed: a collector may mix the logs of servers that are configured
+// differently.
+func TestReaderMixed(t *testing.T) {
+	config := func(digest string) string {
+		return fmt.Sprintf(`{"decision_id":"c","path":"gatehouse/config","result":{"is":%[1]q},"custom":{"gatehouse":{"config":%[1]q}}}`, digest)
+	}
+	decision := func(digest string) string {
+		return fmt.Sprintf(`{"decision_id":"d","path":"gatehouse/aws_iid/decision","custom":{"gatehouse":{"config":%q}}}`, digest)
+	}
+	lines := []string{config("a"), config("b"), decision("a"), decision("b"), config("a")}
+	for i := range maxConfigs - 1 {
+		lines = append(lines, config(fmt.Sprint(i)))
+	}
+	lines = append(lines, decision("a"), decision("b"))
+	reader := NewReader(strings.NewReader(strings.Join(lines, "\n")))
+	var got []any
+	for {
+		d, err := reader.Next()
+		if err != nil {
+			break
+		}
+		got = append(got, d.Config["is"])
+	}
+	// The oldest is forgotten.
+	if diff := cmp.Diff([]any{"a", "b", "a", nil}, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }

@@ -16,4 +16,8 @@ const (
 	// maxWaiting bounds how many events wait to be written. Each holds its input
 	// document: some ten kilobytes as a rule.
 	maxWaiting = 1000
+
+	// maxConfigs is how many configurations a Reader remembers. In one file the nearest
+	// is the one; where a collector mixed the logs of several servers it may be another.
+	maxConfigs = 64
 )

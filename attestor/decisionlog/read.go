@@ -2,141 +2,137 @@ package decisionlog
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"slices"
 	"strings"
-	"time"
 )
-
-// A Decision is a line of a decision log that can be taken again.
-type Decision struct {
-	Line       int // in the log, from 1
-	DecisionID string
-	Time       time.Time
-	Labels     map[string]string
-	Bundles    map[string]struct {
-		Revision string `json:"revision"`
-	}
-
-	// Plugin and Question come from the path. Question is "admission", "decision"
-	// or "verify", for evidence that was refused before policy was asked.
-	Plugin, Question string
-
-	// Input and Result are nil where they are not in the log. rego.DecodeInput reads
-	// an input.
-	Input, Result json.RawMessage
-
-	// Altered says that the policy masked something, or that something was withheld:
-	// the input may not be what was decided on. Taken names what, "/input/peer" say.
-	Altered bool
-	Taken   []string
-
-	// Config is data.gatehouse.config of the decision; nil if the log doesn't have it.
-	Config map[string]any
-
-	// ConfigDigest is the same for the same Config, and empty for none.
-	ConfigDigest string
-
-	Outcome Outcome
-}
 
 // A Reader reads the decisions of a log, one after the other, in constant memory.
 // The log may be several rotated files one after the other, unpacked.
 type Reader struct {
-	in     *bufio.Reader
-	line   int
-	torn   int
-	config struct {
-		digest string
-		value  map[string]any
-	}
+	in      *bufio.Reader
+	line    int
+	torn    int
+	configs []config // the last ones, the newest first; never changed, only replaced
+}
+
+// config is what a configuration line has.
+type config struct {
+	digest string
+	value  map[string]any
 }
 
 // NewReader returns a Reader of JSON lines.
 func NewReader(in io.Reader) *Reader { return &Reader{in: bufio.NewReaderSize(in, 64<<10)} }
 
-// Torn is how many lines were passed over so far because they are no whole event: a
+// Torn is how many lines Next passed over so far because they are no whole event: a
 // full disk leaves such behind.
 func (r *Reader) Torn() int { return r.torn }
 
-// event is OPA's EventV1, which can't itself be read back where it holds an error.
-type event struct {
-	Labels     map[string]string `json:"labels"`
-	DecisionID string            `json:"decision_id"`
-	Bundles    map[string]struct {
-		Revision string `json:"revision"`
-	} `json:"bundles"`
-	Path      string          `json:"path"`
-	Input     json.RawMessage `json:"input"`
-	Result    json.RawMessage `json:"result"`
-	Erased    []string        `json:"erased"`
-	Masked    []string        `json:"masked"`
-	Timestamp time.Time       `json:"timestamp"`
-	Custom    struct {
-		Gatehouse Outcome  `json:"gatehouse"`
-		Erased    []string `json:"erased"` // by way of an upload
-		Masked    []string `json:"masked"`
-	} `json:"custom"`
+// A LineError is of a line that has to be passed over. The ones after it can be read.
+type LineError struct {
+	Line int
+
+	// Why is the same for all lines that have the same wrong with them.
+	Why error
 }
 
-// Next returns the next decision, and io.EOF after the last. What a shadow policy
-// answered is passed over: nothing was decided by it.
+func (e *LineError) Error() string { return fmt.Sprintf("line %d: %v", e.Line, e.Why) }
+
+func (e *LineError) Unwrap() error { return e.Why }
+
+// What can be wrong with a line.
+var (
+	ErrTorn    = errors.New("is no whole JSON document: a crash or a full disk may have torn it")
+	ErrForeign = errors.New("is no decision of Gatehouse")
+	ErrLong    = fmt.Errorf("is longer than %d bytes: this is no decision log", maxConfigLine)
+	ErrConfig  = errors.New("is a configuration that can't be read: decisions made with it can't be taken again")
+)
+
+// Next returns the next decision, and io.EOF after the last.
 func (r *Reader) Next() (*Decision, error) {
 	for {
-		text, err := r.readLine()
-		if err != nil {
+		line, err := r.NextLine()
+		if err == nil {
+			var d *Decision
+			if d, err = line.Decision(); err == nil {
+				return d, nil
+			}
+		}
+		if !errors.Is(err, ErrTorn) && !errors.Is(err, ErrForeign) {
 			return nil, err
 		}
-		if len(text) == 0 {
-			continue
-		}
-		var e event
-		if json.Unmarshal(text, &e) != nil || e.DecisionID == "" {
-			r.torn++
-			continue
-		}
-		if e.Path == ConfigPath {
-			r.config.digest, r.config.value = e.Custom.Gatehouse.Config, nil
-			if err := json.Unmarshal(e.Result, &r.config.value); err != nil {
-				return nil, fmt.Errorf("line %d: the configuration: %w", r.line, err)
+		r.torn++
+	}
+}
+
+// A Line is a line of a decision, not yet read: who has many lets several goroutines
+// read them.
+type Line struct {
+	Number  int // in the log, from 1
+	text    []byte
+	configs []config
+}
+
+// Bytes is the length of the line.
+func (l Line) Bytes() int { return len(l.text) }
+
+// Clone is a Line that stays valid.
+func (l Line) Clone() Line {
+	l.text = bytes.Clone(l.text)
+	return l
+}
+
+// NextLine returns the next line of a decision that was given, and io.EOF after the
+// last. It is valid until the next call. After a LineError there may be more.
+func (r *Reader) NextLine() (Line, error) {
+	for {
+		text, err := r.readLine()
+		switch {
+		case err != nil:
+			return Line{}, err
+		case len(text) == 0:
+		case bytes.Contains(text, shadowMark) && strings.HasSuffix(pathOf(text), "/"+shadowQuestion):
+			// What a shadow policy answered: nothing was decided by it.
+		case !bytes.Contains(text, []byte(ConfigPath)) || pathOf(text) != ConfigPath:
+			return Line{Number: r.line, text: text, configs: r.configs}, nil
+		default:
+			if err := r.keepConfig(text); err != nil {
+				return Line{}, err
 			}
-			continue
 		}
-		if strings.HasSuffix(e.Path, "/"+shadowQuestion) {
-			continue
-		}
-		return r.decision(e), nil
 	}
 }
 
-func (r *Reader) decision(e event) *Decision {
-	taken := slices.Concat(e.Erased, e.Masked, e.Custom.Erased, e.Custom.Masked)
-	d := &Decision{
-		Line:       r.line,
-		DecisionID: e.DecisionID,
-		Time:       e.Timestamp,
-		Labels:     e.Labels,
-		Bundles:    e.Bundles,
-		Input:      e.Input,
-		Result:     e.Result,
-		Altered:    len(taken) > 0,
-		Taken:      taken,
-		Outcome:    e.Custom.Gatehouse,
+// shadowMark is in every line of a shadow policy; most others need not be parsed
+// to be told from them.
+var shadowMark = []byte("/" + shadowQuestion + `"`)
+
+func pathOf(text []byte) string {
+	var e struct {
+		Path string `json:"path"`
 	}
-	if path := strings.Split(e.Path, "/"); len(path) == 3 && path[0] == "gatehouse" {
-		d.Plugin, d.Question = path[1], path[2]
+	if json.Unmarshal(text, &e) != nil {
+		return ""
 	}
-	if digest := e.Custom.Gatehouse.Config; digest != "" && digest == r.config.digest {
-		d.Config, d.ConfigDigest = r.config.value, digest
-	}
-	return d
+	return e.Path
 }
 
-// errLong is for a line that no decision log has.
-var errLong = fmt.Errorf("is longer than %d bytes: this is no decision log", maxConfigLine)
+func (r *Reader) keepConfig(text []byte) error {
+	var e event
+	var c config
+	if json.Unmarshal(text, &e) != nil || json.Unmarshal(e.Result, &c.value) != nil || e.Custom.Gatehouse.Config == "" {
+		return &LineError{r.line, ErrConfig}
+	}
+	c.digest = e.Custom.Gatehouse.Config
+	others := slices.DeleteFunc(slices.Clone(r.configs), func(old config) bool { return old.digest == c.digest })
+	r.configs = slices.Insert(others[:min(len(others), maxConfigs-1)], 0, c)
+	return nil
+}
 
 // readLine returns a line without its end. It is valid until the next call.
 func (r *Reader) readLine() ([]byte, error) {
@@ -148,7 +144,7 @@ func (r *Reader) readLine() ([]byte, error) {
 		case err == nil && whole == nil:
 			return part[:len(part)-1], nil
 		case len(whole)+len(part) > maxConfigLine+1:
-			return nil, fmt.Errorf("line %d %w", r.line, errLong)
+			return nil, r.passOver(err)
 		}
 		whole = append(whole, part...)
 		switch {
@@ -161,4 +157,15 @@ func (r *Reader) readLine() ([]byte, error) {
 			return nil, err
 		}
 	}
+}
+
+// passOver reads the rest of a line that is too long. err is of the last read.
+func (r *Reader) passOver(err error) error {
+	for errors.Is(err, bufio.ErrBufferFull) {
+		_, err = r.in.ReadSlice('\n')
+	}
+	if err != nil && !errors.Is(err, io.EOF) {
+		return err
+	}
+	return &LineError{r.line, ErrLong}
 }

@@ -14,6 +14,8 @@ const (
 	exitNo     = 1 // the question was answered, with a no: denied, invalid, tests that fail
 	exitFailed = 2 // no answer: a file that can't be read, a cloud that is not there
 	exitUsage  = 3 // the command line makes no sense
+
+	exitChanges = 4 // of replay: between yes and no
 )
 
 // exitCodes is for the end of a command's help. yes, no and failed say what
@@ -30,6 +32,10 @@ func exitCodes(yes, no, failed string) string {
 
 // errNo ends a command whose answer, given already, is no.
 var errNo = errors.New("no")
+
+// errChanges ends a replay whose answer, given already, is that a person has to want
+// what changes.
+var errChanges = errors.New("changes")
 
 // usageError is an error in the command line.
 type usageError struct{ error }
@@ -53,6 +59,8 @@ func run(root *cobra.Command, stderr io.Writer) int {
 		return exitYes
 	case errors.Is(err, errNo):
 		return exitNo
+	case errors.Is(err, errChanges):
+		return exitChanges
 	case errors.As(err, &failed) && !errors.As(err, new(usageError)):
 		fmt.Fprintln(stderr, "gatehouse:", err)
 		return exitFailed

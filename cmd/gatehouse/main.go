@@ -24,6 +24,7 @@ func newRoot() *cobra.Command {
 	root.AddCommand(newDecide())
 	root.AddCommand(newConfig())
 	root.AddCommand(newClaims())
+	root.AddCommand(newReplay())
 	return root
 }
 

@@ -1,0 +1,172 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"runtime/debug"
+
+	"github.com/spf13/cobra"
+
+	"github.com/spire-gatehouse/gatehouse/replay"
+	replaypage "github.com/spire-gatehouse/gatehouse/replay/page"
+)
+
+// replayCommand is the command replay.
+type replayCommand struct {
+	answer
+	logs            []string
+	policy, against string
+	withoutBaseline bool
+	entries, config string
+	html            string
+	coverage        bool
+	samples         int
+	workers         int
+}
+
+func newReplay() *cobra.Command {
+	var r replayCommand
+	cmd := &cobra.Command{
+		Use:   "replay --log FILE --policy DIR",
+		Short: "Take recorded decisions again with another policy, and say what changes for whom",
+		Long: `Take every decision of a decision log again with a policy that is not in force yet,
+and say what would have come out differently: who would be refused, who let in, whose
+agent ID and selectors change.
+
+A log is a file, plain or packed with gzip, a directory of *.jsonl and *.jsonl.gz, or
+"-" for standard input. More of them can follow as arguments.` +
+			exitCodes("safe: nothing changes", "dangerous: agent IDs change, registration entries lose nodes, or the policy fails",
+				"a log can't be read, the policy does not load, or nothing could be replayed") +
+			fmt.Sprintf("  %d  something changes that is not dangerous: a person has to want it\n", exitChanges),
+		Example: `  gatehouse replay --log /var/log/gatehouse/aws_iid.jsonl --policy policy
+  gatehouse replay --policy policy --html report.html --log /var/log/gatehouse
+  gatehouse replay --policy new.tar.gz --against old.tar.gz --log logs/*.jsonl.gz`,
+		RunE: r.run,
+	}
+	flags := cmd.Flags()
+	flags.StringArrayVar(&r.logs, "log", nil, "decision log to replay; may be repeated")
+	flags.StringVar(&r.policy, "policy", "", `the candidate: a directory or a bundle, over the baseline; "baseline" for that alone`)
+	flags.StringVar(&r.against, "against", "recorded", `what to compare with: "recorded", or a policy as --policy takes it`)
+	flags.BoolVar(&r.withoutBaseline, "without-baseline", false, "the policies stand alone, without the baseline under them")
+	flags.StringVar(&r.entries, "entries", "", "file with what spire-server entry show -output json prints")
+	flags.StringVar(&r.config, "config", "", "JSON file with data.gatehouse.config, for decisions whose configuration the log lacks")
+	flags.BoolVar(&r.coverage, "coverage", false, "also say which rules and lines the decisions exercise, and which facts nothing insists on")
+	flags.IntVar(&r.samples, "samples", 20, "changed decisions to report of each group")
+	flags.IntVar(&r.workers, "workers", 0, "decisions to take at a time (default: one a processor)")
+	flags.StringVar(&r.html, "html", "", "file to write a page to that shows it all")
+	flags.StringVar(&r.format, "format", "text", "how to answer: text, json or junit")
+	return cmd
+}
+
+func (r *replayCommand) run(cmd *cobra.Command, args []string) error {
+	logs := append(r.logs, args...)
+	switch {
+	case r.format != "junit" && r.check() != nil:
+		return usageErrorf("--format %q is none of text, json and junit", r.format)
+	case len(logs) == 0:
+		return usageErrorf("--log is missing")
+	case r.policy == "":
+		return usageErrorf("--policy is missing")
+	}
+	options, err := r.options()
+	if err != nil {
+		return err
+	}
+	files, err := replay.Logs(logs, cmd.InOrStdin())
+	if err != nil {
+		return err
+	}
+	// What there is in memory is thrown away after each decision: to collect it
+	// rarely saves time, and the memory is not much.
+	debug.SetGCPercent(400)
+	done := showProgress(cmd.ErrOrStderr(), files, options.Read)
+	report, err := replay.Run(cmd.Context(), files, options)
+	done()
+	if report != nil {
+		if err := r.show(cmd, report); err != nil {
+			return err
+		}
+	}
+	if err != nil {
+		return err
+	}
+	switch report.Verdict {
+	case replay.Safe:
+		return nil
+	case replay.Changes:
+		return errChanges
+	}
+	return errNo
+}
+
+func (r *replayCommand) options() (replay.Options, error) {
+	o := replay.Options{Coverage: r.coverage, Samples: r.samples, Workers: r.workers, Read: newBytesRead()}
+	if r.samples < 1 || r.samples > replay.MaxSamples {
+		return o, usageErrorf("--samples %d is not between 1 and %d", r.samples, replay.MaxSamples)
+	}
+	if r.workers < 0 {
+		return o, usageErrorf("--workers %d is less than 0", r.workers)
+	}
+	var err error
+	if o.Candidate, err = r.open(r.policy); err != nil {
+		return o, err
+	}
+	if r.against != "recorded" {
+		against, err := r.open(r.against)
+		if err != nil {
+			return o, err
+		}
+		o.Against = &against
+	}
+	if r.config != "" {
+		text, err := os.ReadFile(r.config)
+		if err == nil {
+			err = json.Unmarshal(text, &o.Config)
+		}
+		if err != nil {
+			return o, fmt.Errorf("--config %s: %w", r.config, err)
+		}
+	}
+	if r.entries != "" {
+		f, err := os.Open(r.entries)
+		if err != nil {
+			return o, fmt.Errorf("--entries: %w", err)
+		}
+		defer f.Close()
+		if o.Entries, err = replay.ReadEntries(f); err != nil {
+			return o, fmt.Errorf("--entries %s: %w", r.entries, err)
+		}
+	}
+	return o, nil
+}
+
+func (r *replayCommand) open(policy string) (replay.Policy, error) {
+	if policy == "baseline" {
+		return replay.Baseline(), nil
+	}
+	return replay.OpenPolicy(policy, r.withoutBaseline)
+}
+
+// show gives the answer, and writes the page.
+func (r *replayCommand) show(cmd *cobra.Command, report *replay.Report) error {
+	if r.html != "" {
+		if err := writePage(r.html, report); err != nil {
+			return fmt.Errorf("--html: %w", err)
+		}
+	}
+	if r.format == "junit" {
+		return report.WriteJUnit(cmd.OutOrStdout())
+	}
+	return r.give(cmd, report, func(p *page) { showReplay(p, report) })
+}
+
+func writePage(name string, report *replay.Report) (err error) {
+	f, err := os.Create(name)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	return replaypage.Write(f, report)
+}

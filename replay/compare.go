@@ -1,0 +1,135 @@
+package replay
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spire-gatehouse/gatehouse/rego"
+)
+
+// hit is that a decision is in a group of a class.
+type hit struct {
+	class ClassName
+	group string
+}
+
+// compare finds what is different between two answers. There is nothing to compare
+// where the old one is not known. fields has what paths are made of.
+func compare(old, now *Answer, fields func() map[string]string) []hit {
+	var hits []hit
+	add := func(class ClassName, groups ...string) {
+		for _, group := range groups {
+			hits = append(hits, hit{class, group})
+		}
+	}
+	switch {
+	case old.Outcome == Unknown:
+		return nil
+	case now.Outcome == Unknown:
+		refused := ""
+		if old.refused() {
+			refused = "; refused then by " + strings.Join(old.rules(), ", ")
+		}
+		for _, fact := range now.Lacking {
+			add(FactsLacking, fact+refused)
+		}
+		return hits
+	case now.Outcome == Failed && old.Outcome != Failed:
+		add(NoAnswer, errorGroup(now.Error))
+		return hits
+	case old.Outcome == Allowed && now.Outcome == Denied:
+		add(NewlyDenied, now.rules()...)
+	case old.refused() && now.Outcome == Allowed:
+		if old.Outcome == Failed {
+			add(NewlyAllowed, "no answer")
+		} else {
+			add(NewlyAllowed, old.rules()...)
+		}
+	case old.Outcome == Denied && now.Outcome == Denied && !slices.Equal(old.rules(), now.rules()):
+		add(OtherReasons, strings.Join(old.rules(), ", ")+" → "+strings.Join(now.rules(), ", "))
+	}
+	if !now.refused() && old.AgentPath != "" && now.AgentPath != "" && old.AgentPath != now.AgentPath {
+		values := fields()
+		add(AgentIDChanged, pathPattern(old.AgentPath, values)+" → "+pathPattern(now.AgentPath, values))
+	}
+	if old.Outcome == Allowed && now.Outcome == Allowed {
+		add(SelectorsLost, selectorPatterns(without(old.Selectors, now.Selectors))...)
+		add(SelectorsGained, selectorPatterns(without(now.Selectors, old.Selectors))...)
+		if old.CanReattest != now.CanReattest {
+			add(Reattestation, map[bool]string{true: "may attest again", false: "may no longer attest again"}[now.CanReattest])
+		}
+	}
+	if !now.refused() && !old.refused() {
+		before, after := ruleNames(old.Warnings), ruleNames(now.Warnings)
+		add(Warnings, prefixed("warns: ", without(after, before))...)
+		add(Warnings, prefixed("no longer warns: ", without(before, after))...)
+		before, after = sorted(old.Exempt), sorted(now.Exempt)
+		add(Exemptions, prefixed("exempt: ", without(after, before))...)
+		add(Exemptions, prefixed("no longer exempt: ", without(before, after))...)
+	}
+	return hits
+}
+
+// Reasons lists the reasons to refuse that are in old alone, and those in now alone.
+func Reasons(old, now *Answer) (gone, added []rego.Violation) {
+	only := func(in, notIn []rego.Violation) []rego.Violation {
+		return slices.DeleteFunc(slices.Clone(in), func(v rego.Violation) bool { return slices.Contains(notIn, v) })
+	}
+	return only(old.Denials, now.Denials), only(now.Denials, old.Denials)
+}
+
+// Difference lists what is in old alone and what is in now alone. Both are sorted.
+func Difference(old, now []string) (lost, gained []string) {
+	return without(old, now), without(now, old)
+}
+
+// without lists what is in a and not in b. Both are sorted.
+func without(a, b []string) []string {
+	var rest []string
+	for _, text := range a {
+		if _, also := slices.BinarySearch(b, text); !also {
+			rest = append(rest, text)
+		}
+	}
+	return rest
+}
+
+func sorted(texts []string) []string {
+	texts = slices.Clone(texts)
+	slices.Sort(texts)
+	return texts
+}
+
+func prefixed(prefix string, texts []string) []string {
+	all := make([]string, 0, len(texts))
+	for _, text := range texts {
+		all = append(all, prefix+text)
+	}
+	return all
+}
+
+// errorGroup is an error without what is different for each node: quoted texts and
+// numbers.
+func errorGroup(text string) string {
+	const limit = 200
+	var b strings.Builder
+	quoted, digit := false, false
+	for _, r := range text {
+		switch {
+		case r == '"':
+			if quoted = !quoted; quoted {
+				b.WriteString(`"…"`)
+			}
+		case quoted:
+		case '0' <= r && r <= '9':
+			if !digit {
+				b.WriteByte('#')
+			}
+		default:
+			b.WriteRune(r)
+		}
+		digit = '0' <= r && r <= '9'
+	}
+	return fmt.Sprintf("%.*s", limit, b.String())
+}

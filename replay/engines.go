@@ -1,0 +1,54 @@
+package replay
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"github.com/spire-gatehouse/gatehouse/rego"
+)
+
+// engines are a policy's engines, one for each plugin and configuration that
+// decisions were made with. They are safe for concurrent use.
+type engines struct {
+	policy Policy
+
+	mu     sync.Mutex
+	loaded map[engineKey]*loading
+	used   []engineKey // in the order of loading
+}
+
+type engineKey struct{ plugin, config string }
+
+type loading struct {
+	once   sync.Once
+	engine *rego.Engine
+	err    error
+}
+
+func newEngines(policy Policy) *engines {
+	return &engines{policy: policy, loaded: map[engineKey]*loading{}}
+}
+
+// get loads an engine, once for all who ask for it.
+func (e *engines) get(ctx context.Context, plugin, digest string, config map[string]any) (*rego.Engine, error) {
+	key := engineKey{plugin, digest}
+	e.mu.Lock()
+	l := e.loaded[key]
+	if l == nil {
+		l = &loading{}
+		e.loaded[key] = l
+		if e.used = append(e.used, key); len(e.used) > maxEngines {
+			delete(e.loaded, e.used[0])
+			e.used = e.used[1:]
+		}
+	}
+	e.mu.Unlock()
+	l.once.Do(func() {
+		l.engine, l.err = rego.New(ctx, rego.Options{Plugin: plugin, Policy: e.policy.Files, Config: config, Timeout: askTimeout})
+		if l.err != nil {
+			l.err = fmt.Errorf("policy %s for %s: %w", e.policy.Name, plugin, l.err)
+		}
+	})
+	return l.engine, l.err
+}

@@ -1,0 +1,152 @@
+package replay
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+
+	"github.com/spire-gatehouse/gatehouse/rego"
+)
+
+// Entries are registration entries of a SPIRE server. They never change, and are
+// safe for concurrent use. A nil Entries has none.
+type Entries struct {
+	all      []Entry
+	byParent map[string][]int // IDs of what has them for parent
+	nodeSets map[string][]int // entries of groups of nodes, by one of their selectors
+}
+
+// An Entry is a registration entry, as far as it matters here.
+type Entry struct {
+	ID        string   `json:"id"`
+	SPIFFEID  string   `json:"spiffe_id"`
+	ParentID  string   `json:"parent_id"`
+	Selectors []string `json:"selectors"` // type:value, sorted
+}
+
+// serverPath is the parent, in SPIRE, of an entry that stands for a group of nodes:
+// of all that have its selectors.
+const serverPath = "/spire/server"
+
+type entryJSON struct {
+	ID       string       `json:"id"`
+	SPIFFEID spiffeIDJSON `json:"spiffe_id"`
+	ParentID spiffeIDJSON `json:"parent_id"`
+
+	Selectors []struct {
+		Type  string `json:"type"`
+		Value string `json:"value"`
+	} `json:"selectors"`
+}
+
+type spiffeIDJSON struct {
+	TrustDomain string `json:"trust_domain"`
+	Path        string `json:"path"`
+}
+
+func (id spiffeIDJSON) String() string { return "spiffe://" + id.TrustDomain + id.Path }
+
+// ReadEntries reads what "spire-server entry show -output json" prints.
+func ReadEntries(r io.Reader) (*Entries, error) {
+	var listed struct {
+		Entries *[]entryJSON `json:"entries"`
+	}
+	err := json.NewDecoder(r).Decode(&listed)
+	if err == nil && listed.Entries == nil {
+		err = errors.New("it has no entries")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("is not what spire-server entry show -output json prints: %w", err)
+	}
+	e := &Entries{byParent: map[string][]int{}, nodeSets: map[string][]int{}}
+	for i, listed := range *listed.Entries {
+		entry := Entry{ID: listed.ID, SPIFFEID: listed.SPIFFEID.String(), ParentID: listed.ParentID.String()}
+		if entry.ID == "" || listed.ParentID.Path == "" {
+			return nil, fmt.Errorf("entry %d has no id or no parent_id: this is not what spire-server entry show -output json prints", i)
+		}
+		for _, s := range listed.Selectors {
+			entry.Selectors = append(entry.Selectors, s.Type+":"+s.Value)
+		}
+		slices.Sort(entry.Selectors)
+		e.all = append(e.all, entry)
+		if listed.ParentID.Path == serverPath && len(entry.Selectors) > 0 {
+			e.nodeSets[entry.Selectors[0]] = append(e.nodeSets[entry.Selectors[0]], i)
+		} else {
+			e.byParent[entry.ParentID] = append(e.byParent[entry.ParentID], i)
+		}
+	}
+	return e, nil
+}
+
+// entryHit is that a node comes to an entry, or is lost to it.
+type entryHit struct {
+	entry  int
+	id     string
+	gained bool
+	let    bool // the node is let in, before and after
+}
+
+// affected finds the entries for which a changed decision matters.
+func (e *Entries) affected(in rego.Input, old, now *Answer) []entryHit {
+	if e == nil || old.Outcome == Unknown || now.Outcome == Unknown {
+		return nil
+	}
+	before, after := e.of(in, old), e.of(in, now)
+	let := old.Outcome == Allowed && now.Outcome == Allowed
+	var hits []entryHit
+	for _, i := range before {
+		if !slices.Contains(after, i) {
+			hits = append(hits, entryHit{entry: i, id: e.all[i].ID, let: let})
+		}
+	}
+	for _, i := range after {
+		if !slices.Contains(before, i) {
+			hits = append(hits, entryHit{entry: i, id: e.all[i].ID, gained: true, let: let})
+		}
+	}
+	return hits
+}
+
+// of lists the entries that a node has when it is let in.
+func (e *Entries) of(in rego.Input, a *Answer) []int {
+	if a.Outcome != Allowed {
+		return nil
+	}
+	found := slices.Clone(e.byParent["spiffe://"+in.TrustDomain+a.AgentPath])
+	has := make(map[string]bool, len(a.Selectors))
+	for _, s := range a.Selectors {
+		has[in.Plugin+":"+s] = true
+	}
+	for s := range has {
+		for _, i := range e.nodeSets[s] {
+			all := !slices.ContainsFunc(e.all[i].Selectors, func(wanted string) bool { return !has[wanted] })
+			if all && e.all[i].ParentID == "spiffe://"+in.TrustDomain+serverPath {
+				found = append(found, i)
+			}
+		}
+	}
+	slices.Sort(found)
+	return found
+}
+
+// below counts the entries that have this one for an ancestor.
+func (e *Entries) below(i int) int {
+	seen := map[string]bool{}
+	count := 0
+	todo := []string{e.all[i].SPIFFEID}
+	for len(todo) > 0 {
+		parent := todo[0]
+		todo = todo[1:]
+		if seen[parent] {
+			continue
+		}
+		seen[parent] = true
+		for _, child := range e.byParent[parent] {
+			count++
+			todo = append(todo, e.all[child].SPIFFEID)
+		}
+	}
+	return count
+}

@@ -1,0 +1,227 @@
+package replay
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/spire-gatehouse/gatehouse/attestor/decisionlog"
+	"github.com/spire-gatehouse/gatehouse/rego"
+)
+
+// work judges lines. It is safe for concurrent use.
+type work struct {
+	options   Options
+	candidate *engines
+	against   *engines  // nil for what was recorded
+	coverage  *coverage // nil if it was not asked for
+
+	mu      sync.Mutex
+	loadErr error // the first
+}
+
+func newWork(o Options) *work {
+	w := &work{options: o, candidate: newEngines(o.Candidate)}
+	if o.Against != nil {
+		w.against = newEngines(*o.Against)
+	}
+	if o.Coverage {
+		w.coverage = newCoverage()
+	}
+	return w
+}
+
+// result is what came of a line.
+type result struct {
+	line    int
+	skipped *remark
+	noted   []remark
+
+	version version
+	misfit  func() *remark // finds out what does not fit of the version
+
+	time        time.Time
+	node        string
+	whom        []place
+	hits        []hit
+	entries     []entryHit
+	change      *Change // nil if there is no hit
+	candidate   time.Duration
+	comparison  time.Duration
+	hasCompared bool
+}
+
+// remark is something odd about a line.
+type remark struct {
+	why, detail string
+	loading     bool // a policy does not load
+}
+
+// place is where a node is, in one dimension.
+type place struct{ dimension, value string }
+
+func (w *work) judgeAll(ctx context.Context, file string, lines []lineRead) []result {
+	results := make([]result, 0, len(lines))
+	for _, line := range lines {
+		if ctx.Err() != nil {
+			break
+		}
+		results = append(results, w.judge(ctx, file, line))
+	}
+	return results
+}
+
+func (w *work) judge(ctx context.Context, file string, line lineRead) result {
+	skip := func(number int, why, detail string) result {
+		return result{line: number, skipped: &remark{why: why, detail: detail}}
+	}
+	wrong := line.err
+	var d *decisionlog.Decision
+	if wrong == nil {
+		var err error
+		if d, err = line.Decision(); err != nil {
+			errors.As(err, &wrong)
+		}
+	}
+	if wrong != nil {
+		detail := ""
+		if broken, ok := errors.AsType[brokenError](wrong.Why); ok {
+			detail = broken.error.Error()
+		}
+		return skip(wrong.Line, wrong.Why.Error(), detail)
+	}
+	if why, detail := w.unfit(d); why != "" {
+		return skip(d.Line, why, detail)
+	}
+	in, err := rego.DecodeInput(d.Input)
+	if err != nil {
+		return skip(d.Line, "has an input that this version can't read: another version of Gatehouse wrote it", err.Error())
+	}
+	r, why := w.compare(ctx, d, in)
+	if why != nil {
+		return result{line: d.Line, skipped: why}
+	}
+	if r.change != nil {
+		r.change.File = file
+	}
+	r.version = version{in.Plugin, d.Labels["gatehouse"]}
+	r.misfit = func() *remark { return r.version.misfit(d, in) }
+	return r
+}
+
+// unfit says why a decision can't be taken again.
+func (w *work) unfit(d *decisionlog.Decision) (why, detail string) {
+	masked := slices.DeleteFunc(slices.Clone(d.Taken), func(path string) bool {
+		return path != "/input" && !strings.HasPrefix(path, "/input/") &&
+			(w.against != nil || path != "/result" && !strings.HasPrefix(path, "/result/"))
+	})
+	switch {
+	case d.Question != atAdmission && d.Question != atDecision:
+		return "was refused before policy was asked: " + d.Outcome.Outcome, ""
+	case d.Input == nil && len(d.Taken) > 0:
+		return "has no input: the log's owner had it taken out, or it was too long", ""
+	case d.Input == nil:
+		return "has no input", ""
+	case d.Config == nil && w.options.Config == nil:
+		return "is made with a configuration that the log does not have: give it with --config", ""
+	case len(masked) > 0 && w.against == nil:
+		return "has masked parts, so that what was recorded can't come out again: compare with another policy by --against", strings.Join(masked, ", ")
+	case w.against == nil && d.Result == nil && d.Outcome.Outcome == loggedAttested:
+		return "has no result to compare with", ""
+	}
+	return "", ""
+}
+
+// compare takes a decision again.
+func (w *work) compare(ctx context.Context, d *decisionlog.Decision, in rego.Input) (r result, why *remark) {
+	config, digest := d.Config, d.ConfigDigest
+	if config == nil {
+		config = w.options.Config
+	}
+	engine, why := w.load(ctx, w.candidate, in.Plugin, digest, config)
+	if why != nil {
+		return r, why
+	}
+	r = result{line: d.Line, time: in.Time, node: d.Outcome.Node, whom: whom(in)}
+	path := recordedPath(d, in.TrustDomain)
+
+	var old *Answer
+	if w.against == nil {
+		var err error
+		if old, err = recordedAnswer(d); err != nil {
+			return r, &remark{why: "has a result that this version can't read: another version of Gatehouse wrote it", detail: err.Error()}
+		}
+		r.comparison, r.hasCompared = recordedTime(d)
+	} else {
+		other, why := w.load(ctx, w.against, in.Plugin, digest, config)
+		if why != nil {
+			return r, why
+		}
+		old, r.comparison = w.timed(ctx, other, in, path)
+		r.hasCompared = true
+		if len(d.Taken) > 0 {
+			r.noted = append(r.noted, remark{why: "has masked parts: both policies were asked without them", detail: strings.Join(d.Taken, ", ")})
+		}
+	}
+	watched := ctx
+	if w.coverage != nil {
+		watched = w.coverage.watch(ctx, in.Plugin, engine)
+	}
+	now, took := w.timed(watched, engine, in, path)
+	r.candidate = took
+	if w.coverage != nil {
+		w.coverage.dropFacts(ctx, engine, in, path, now)
+	}
+	if old.Outcome == Unknown {
+		r.noted = append(r.noted, remark{why: "was not decided then, so that there is nothing to compare: " + d.Outcome.Outcome})
+	}
+	if now.Outcome != Unknown && len(now.Lacking) > 0 {
+		r.noted = append(r.noted, remark{why: "lacks facts that the candidate would like to have, and decides without: " + strings.Join(now.Lacking, ", ")})
+	}
+	if r.hits = compare(old, now, func() map[string]string { return fields(in) }); len(r.hits) > 0 {
+		r.entries = w.options.Entries.affected(in, old, now)
+		r.change = w.change(d, in, old, now, &r)
+		r.change.again = &again{engine, in}
+	}
+	return r, nil
+}
+
+// timed asks, and says how long it took.
+func (w *work) timed(ctx context.Context, engine *rego.Engine, in rego.Input, path string) (*Answer, time.Duration) {
+	started := w.options.Now()
+	answer := ask(ctx, engine, in, path)
+	return answer, w.options.Now().Sub(started)
+}
+
+func (w *work) change(d *decisionlog.Decision, in rego.Input, old, now *Answer, r *result) *Change {
+	c := &Change{
+		Line: d.Line, DecisionID: d.DecisionID, Time: in.Time, Plugin: in.Plugin, Node: d.Outcome.Node,
+		Old: old, New: now, Whom: map[string]string{},
+	}
+	for _, p := range r.whom {
+		c.Whom[p.dimension] = p.value
+	}
+	for _, h := range r.hits {
+		if !slices.Contains(c.Classes, h.class) {
+			c.Classes = append(c.Classes, h.class)
+		}
+	}
+	return c
+}
+
+// load gives an engine, or says why there is none for a decision.
+func (w *work) load(ctx context.Context, from *engines, plugin, digest string, config map[string]any) (*rego.Engine, *remark) {
+	engine, err := from.get(ctx, plugin, digest, config)
+	if err == nil {
+		return engine, nil
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.loadErr == nil {
+		w.loadErr = err
+	}
+	return nil, &remark{why: "is made with a configuration for which policy " + from.policy.Name + " does not load", detail: err.Error(), loading: true}
+}
