@@ -280,7 +280,11 @@ func TestGatherEndsWithContext(t *testing.T) {
 		<-release
 	}}
 	got := attested(t, fake).Gather(ctx, []string{"instance"})
-	sameFacts(t, got, map[string]evidence.Fact{"instance": evidence.Failed(errors.New("awsiid: fact instance: no answer in time: over"))})
+	// Gather and the one call both hear of the end; either may be the one to say so.
+	fact := got["instance"]
+	if len(got) != 1 || fact.Status != evidence.StatusError || fact.Err == nil || !strings.HasSuffix(fact.Err.Error(), ": over") {
+		t.Errorf("got %v", got)
+	}
 }
 
 // sameFacts compares facts, errors by their text.
