@@ -42,6 +42,9 @@ func decodeBundleSource(block *plugindata.Object, blockName string) *bundleSourc
 	if named, ok := block.Object("bundle"); ok {
 		for _, name := range named.Keys() {
 			if bundle, ok := named.Object(name); ok {
+				if name == "gatehouse" {
+					bundle.SelfProblem("needs another name: the decision log has the revision of policy and configuration together under this one")
+				}
 				checkBundle(bundle, blockName, services, keys, persistence)
 				if !bundle.Has("size_limit_bytes") {
 					bundles[name]["size_limit_bytes"] = rego.MaxPolicyFileBytes

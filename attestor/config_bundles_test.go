@@ -86,6 +86,8 @@ func TestBundleBlocksRefused(t *testing.T) {
 			{1, "policy.directory", "is missing: name the directory with your policies, or a bundle; for the baseline alone remove the block policy"},
 			{2, "policy.service", "is of no use without a bundle block"},
 			{5, "policy.start_timeout", "is of no use without a bundle block"}}},
+		"a name that is taken": {"policy {\nbundle \"gatehouse\" {\nresource = \"file:///x\"\n}\n}", []problem{
+			{2, "policy.bundle.gatehouse", "needs another name: the decision log has the revision of policy and configuration together under this one"}}},
 		"nothing in it": {"policy {\nbundle \"b\" {\n}\n}", []problem{
 			{2, "policy.bundle.b.resource", "is missing: the path at the service, or file:///…"},
 			{2, "policy.bundle.b.service", "must name a service block of the block policy"}}},

@@ -168,9 +168,5 @@ func (f *policyFollower) refused(problems []string, source ...any) {
 
 // oneLine makes one line of a compiler's message, and a bounded one.
 func oneLine(text string) string {
-	text = strings.Join(strings.Fields(text), " ")
-	if len(text) > maxLoggedReason {
-		text = text[:maxLoggedReason] + "… (cut)"
-	}
-	return text
+	return cut(strings.Join(strings.Fields(text), " "), maxLoggedReason)
 }

@@ -14,6 +14,8 @@ import (
 	"github.com/open-policy-agent/opa/v1/plugins/bundle"
 	"github.com/open-policy-agent/opa/v1/storage/inmem"
 	"github.com/open-policy-agent/opa/v1/util"
+
+	"github.com/spire-gatehouse/gatehouse/internal/recovered"
 )
 
 // Config is the part of OPA's configuration that says where bundles come from. It
@@ -65,7 +67,7 @@ type Source struct {
 func New(opts Options) (_ *Source, err error) {
 	hide := newRedactor(opts.Config)
 	defer func() { err = hide.error(err) }()
-	defer recovered(&err)
+	defer recovered.To(&err)
 
 	parsedKeys, problems := parseKeys(opts.Config.Keys)
 	auth := map[string]*boundedAuth{}
@@ -157,7 +159,7 @@ func parseBundles(raw map[string]json.RawMessage, services []string, keys map[st
 // the copies on disk have been offered. If it fails there is nothing to stop.
 func (s *Source) Start(ctx context.Context) (err error) {
 	defer func() { err = s.log.hide.error(err) }()
-	defer recovered(&err)
+	defer recovered.To(&err)
 	if err := writable(s.persistence); err != nil {
 		return fmt.Errorf("persistence_directory: %w", err)
 	}
@@ -196,11 +198,5 @@ func outcome(status bundle.Status) error {
 		return errors.Join(slices.Clone(status.Errors)...)
 	default:
 		return errors.New(status.Message)
-	}
-}
-
-func recovered(err *error) {
-	if r := recover(); r != nil {
-		*err = fmt.Errorf("panic: %v", r)
 	}
 }
