@@ -30,6 +30,9 @@ settings := {
 # The configuration with other settings for that tenant.
 configured(change) := object.union(config, {"tenants": {tenant: change}})
 
+# The configuration where tokens are for an API of one's own.
+own_api := configured({"resource_id": "api://gatehouse"})
+
 machine := object.union(vm_id, {"claim": "xms_mirid"})
 
 vm_id := {
