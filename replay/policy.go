@@ -1,17 +1,13 @@
 package replay
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
-	"strings"
-	"testing/fstest"
-
-	"github.com/open-policy-agent/opa/v1/bundle"
 
 	"github.com/spire-gatehouse/gatehouse/policies"
+	"github.com/spire-gatehouse/gatehouse/rego/bundles"
 )
 
 // A Policy is files of policy under a name to call it by.
@@ -54,20 +50,9 @@ func readPolicy(path string) (fs.FS, error) {
 		return nil, errors.Unwrap(err)
 	}
 	defer f.Close()
-	b, err := bundle.NewReader(f).WithSkipBundleVerification(true).Read()
+	files, err := bundles.ReadUnverified(f)
 	if err != nil {
 		return nil, fmt.Errorf("is neither a directory nor a bundle: %w", err)
-	}
-	files := fstest.MapFS{}
-	for _, module := range b.Modules {
-		files[strings.TrimPrefix(module.Path, "/")] = &fstest.MapFile{Data: module.Raw, Mode: 0o444}
-	}
-	if len(b.Data) > 0 {
-		data, err := json.Marshal(b.Data)
-		if err != nil {
-			return nil, err
-		}
-		files["data.json"] = &fstest.MapFile{Data: data, Mode: 0o444}
 	}
 	return files, nil
 }

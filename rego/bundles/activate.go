@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 	"sync"
+	"time"
 
 	"github.com/open-policy-agent/opa/v1/bundle"
 	"github.com/open-policy-agent/opa/v1/storage"
@@ -39,6 +40,9 @@ func (activator) Activate(opts *bundle.ActivateOpts) error {
 	}
 	next := maps.Clone(own.active)
 	for name, b := range opts.Bundles {
+		if err := unexpired(b.Signatures, time.Now()); err != nil {
+			return err
+		}
 		f, err := filesOf(b)
 		if err != nil {
 			return err

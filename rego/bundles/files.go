@@ -22,17 +22,14 @@ type files struct {
 	content  map[string][]byte
 }
 
-// filesOf takes the files of a bundle that OPA has read, and verified if it is
-// signed. OPA keeps modules and data of a bundle, and nothing else.
+// filesOf takes the files of a bundle that OPA has read: modules and data, which
+// is all that OPA keeps of one.
 func filesOf(b *bundle.Bundle) (*files, error) {
 	switch {
 	case b.Type() == bundle.DeltaBundleType:
 		return nil, errors.New("is a delta bundle: only whole ones, snapshots, can be verified")
 	case len(b.WasmModules) > 0 || len(b.PlanModules) > 0:
 		return nil, errors.New("holds compiled policy, WebAssembly or a plan, which would not be evaluated")
-	}
-	if err := unexpired(b.Signatures, time.Now()); err != nil {
-		return nil, err
 	}
 	f := &files{revision: b.Manifest.Revision, content: map[string][]byte{}}
 	for _, module := range b.Modules {

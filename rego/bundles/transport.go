@@ -85,18 +85,24 @@ func (b bounds) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	defer resp.Body.Close()
 	defer time.AfterFunc(maxBodyTime, cancel).Stop()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, rego.MaxPolicyBytes+1))
-	switch {
-	case err != nil:
-		return nil, fmt.Errorf("reading the answer: %w", err)
-	case len(body) > rego.MaxPolicyBytes:
-		return nil, fmt.Errorf("the answer is larger than %d bytes", rego.MaxPolicyBytes)
-	}
-	if err := checkArchive(body); err != nil {
+	body, err := readArchive("the answer", resp.Body)
+	if err != nil {
 		return nil, err
 	}
 	resp.Body = io.NopCloser(bytes.NewReader(body))
 	return resp, nil
+}
+
+// readArchive reads an archive whole, within bounds.
+func readArchive(what string, r io.Reader) ([]byte, error) {
+	body, err := io.ReadAll(io.LimitReader(r, rego.MaxPolicyBytes+1))
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("reading %s: %w", what, err)
+	case len(body) > rego.MaxPolicyBytes:
+		return nil, fmt.Errorf("%s is larger than %d bytes", what, rego.MaxPolicyBytes)
+	}
+	return body, checkArchive(body)
 }
 
 // checkArchive bounds what an archive unpacks to. What is no archive passes: OPA
