@@ -5,6 +5,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/spire-gatehouse/gatehouse/internal/sleep"
 )
 
 // attempt is one attestation of the node whose payload this is.
@@ -63,7 +65,7 @@ func (s storm) run(ctx context.Context, payloads [][]byte, try attempt) (tally, 
 				if s.retry == 0 {
 					return
 				}
-				pause(ctx, s.retry)
+				_ = sleep.For(ctx, s.retry)
 			}
 		})
 	}
@@ -71,16 +73,6 @@ func (s storm) run(ctx context.Context, payloads [][]byte, try attempt) (tally, 
 	sum.wall = time.Since(began)
 	slices.Sort(sum.took)
 	return sum, ctx.Err()
-}
-
-// pause lets time pass, as long as ctx.
-func pause(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-	}
 }
 
 // quantile is the time within which that part of sorted times lies; 0 of none.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/spire-gatehouse/gatehouse/evidence/batch"
+	"github.com/spire-gatehouse/gatehouse/internal/sleep"
 )
 
 // findInstance gets what the fact "instance" says. EC2 may not know an instance
@@ -30,14 +31,7 @@ func pause(ctx context.Context, wait time.Duration) bool {
 	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= wait {
 		return false
 	}
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
+	return sleep.For(ctx, wait) == nil
 }
 
 // describe asks for the instance, together with those that are asked for at the

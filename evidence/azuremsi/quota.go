@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"sync"
 	"time"
+
+	"github.com/spire-gatehouse/gatehouse/internal/sleep"
 )
 
 // quotas are how much Resource Graph lets each tenant's credential ask. It is told
@@ -44,14 +46,7 @@ func (q *quota) wait(ctx context.Context) error {
 	if wait <= 0 {
 		return nil
 	}
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
+	return sleep.For(ctx, wait)
 }
 
 // pause leaves Resource Graph alone for a while.

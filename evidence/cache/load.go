@@ -6,6 +6,7 @@ import (
 
 	"github.com/spire-gatehouse/gatehouse/evidence"
 	"github.com/spire-gatehouse/gatehouse/internal/recovered"
+	"github.com/spire-gatehouse/gatehouse/internal/sleep"
 )
 
 // A question says how old its answer may be.
@@ -106,14 +107,7 @@ func (c *Cache[K, V]) hold(ctx context.Context, e *entry[V], wait time.Duration)
 		c.mu.Lock()
 		e.waiting--
 	}()
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
+	return sleep.For(ctx, wait)
 }
 
 // start loads key in the background. The caller holds c.mu.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"github.com/spire-gatehouse/gatehouse/internal/sleep"
 )
 
 // A Fault makes calls go wrong. Empty fields of its scope match everything.
@@ -71,12 +73,7 @@ func (f *Fault) matches(call Call) bool {
 // hit lets the fault happen: nil means that the call goes on.
 func (f *Fault) hit(ctx context.Context) *Error {
 	if f.Latency > 0 {
-		timer := time.NewTimer(f.Latency)
-		defer timer.Stop()
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-		}
+		_ = sleep.For(ctx, f.Latency)
 	}
 	return f.Error
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/network/armnetwork/v9"
 
 	"github.com/spire-gatehouse/gatehouse/e2e/standin"
+	"github.com/spire-gatehouse/gatehouse/internal/sleep"
 )
 
 // Manager is Resource Manager. Azure's SDK has fake servers, which answer in the
@@ -128,7 +129,7 @@ func (m *Manager) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		m.calls = append(m.calls, Call{Operation: operation, Path: lower, Caller: caller})
 	}
 	m.mu.Unlock()
-	wait(r.Context(), latency)
+	_ = sleep.For(r.Context(), latency)
 	switch {
 	case caller == "":
 		refuseManager(w, http.StatusUnauthorized, "InvalidAuthenticationToken")
@@ -145,16 +146,6 @@ func (m *Manager) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		refuseManager(w, http.StatusBadRequest, "MissingApiVersionParameter")
 	default:
 		m.dispatch(w, r, operation, lower)
-	}
-}
-
-// wait lets time pass, as long as somebody waits for the answer.
-func wait(ctx context.Context, latency time.Duration) {
-	timer := time.NewTimer(latency)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
 	}
 }
 
