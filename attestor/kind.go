@@ -90,3 +90,22 @@ func AzureMSI() Kind {
 
 // Kinds lists every plugin.
 func Kinds() []Kind { return []Kind{AWSIID(), AzureMSI()} }
+
+// KindNames lists the names of every plugin.
+func KindNames() []string {
+	var names []string
+	for _, kind := range Kinds() {
+		names = append(names, kind.Name())
+	}
+	return names
+}
+
+// KindNamed finds a plugin by its name.
+func KindNamed(name string) (_ Kind, known bool) {
+	for _, kind := range Kinds() {
+		if kind.Name() == name {
+			return kind, true
+		}
+	}
+	return Kind{}, false
+}

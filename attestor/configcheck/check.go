@@ -146,9 +146,9 @@ func (c *checker) plugin(p serverconf.Plugin, trustDomain string) Plugin {
 // alone looks at a plugin_data that is a file of its own.
 func (c *checker) alone(text string) Plugin {
 	result := Plugin{Name: c.opts.Plugin}
-	kind, known := kindNamed(c.opts.Plugin)
+	kind, known := attestor.KindNamed(c.opts.Plugin)
 	if !known {
-		result.Problems = []Problem{{File: c.file, Msg: fmt.Sprintf("%q is none of Gatehouse's plugins: %s", c.opts.Plugin, kindNames())}}
+		result.Problems = []Problem{{File: c.file, Msg: fmt.Sprintf("%q is none of Gatehouse's plugins: %s", c.opts.Plugin, strings.Join(attestor.KindNames(), ", "))}}
 		return result
 	}
 	c.load(&result, kind, cmp.Or(c.opts.TrustDomain, assumedTrustDomain), text, func(found []plugindata.Problem) []Problem { return in(c.file, found) })
@@ -191,31 +191,14 @@ func inForce(ctx context.Context, config *attestor.Configuration) (*InForce, err
 // kindOf finds the plugin that the program is told to be.
 func kindOf(p serverconf.Plugin) (_ attestor.Kind, wrong string) {
 	if len(p.Args) != 1 {
-		return attestor.Kind{}, fmt.Sprintf("must be one of Gatehouse's plugins, as in plugin_args = [%q]: %s", p.Name, kindNames())
+		return attestor.Kind{}, fmt.Sprintf("must be one of Gatehouse's plugins, as in plugin_args = [%q]: %s", p.Name, strings.Join(attestor.KindNames(), ", "))
 	}
-	kind, known := kindNamed(p.Args[0])
+	kind, known := attestor.KindNamed(p.Args[0])
 	switch {
 	case !known:
-		return attestor.Kind{}, fmt.Sprintf("%q is none of Gatehouse's plugins: %s", p.Args[0], kindNames())
+		return attestor.Kind{}, fmt.Sprintf("%q is none of Gatehouse's plugins: %s", p.Args[0], strings.Join(attestor.KindNames(), ", "))
 	case p.Args[0] != p.Name:
 		return attestor.Kind{}, fmt.Sprintf("is %q in NodeAttestor %q: agents would find no attestor of their name", p.Args[0], p.Name)
 	}
 	return kind, ""
-}
-
-func kindNamed(name string) (attestor.Kind, bool) {
-	for _, kind := range attestor.Kinds() {
-		if kind.Name() == name {
-			return kind, true
-		}
-	}
-	return attestor.Kind{}, false
-}
-
-func kindNames() string {
-	var names []string
-	for _, kind := range attestor.Kinds() {
-		names = append(names, kind.Name())
-	}
-	return strings.Join(names, ", ")
 }

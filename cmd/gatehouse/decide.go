@@ -118,7 +118,7 @@ func (d *decide) checkFlags() error {
 	case sources != 1:
 		return usageErrorf("name one of --evidence, --input and --log")
 	case d.evidence != "" && d.plugin == "":
-		return usageErrorf("--evidence needs --plugin: %s", strings.Join(pluginNames(), " or "))
+		return usageErrorf("--evidence needs --plugin: %s", strings.Join(attestor.KindNames(), " or "))
 	case d.live && d.evidence == "":
 		return usageErrorf("--live needs --evidence: clouds are asked about verified evidence only")
 	case d.live && d.facts != "":

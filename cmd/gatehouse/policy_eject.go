@@ -3,6 +3,7 @@ package main
 import (
 	"github.com/spf13/cobra"
 
+	"github.com/spire-gatehouse/gatehouse/attestor"
 	"github.com/spire-gatehouse/gatehouse/internal/authoring"
 )
 
@@ -15,6 +16,6 @@ built-ins to a new folder, in which opa test, opa check and Regal work as they a
 			exitCodes("done", "", "DIR is not empty, or can't be written"),
 		Example: `  gatehouse policy eject baseline && opa test baseline/policy`,
 		Args:    cobra.ExactArgs(1),
-		RunE:    func(_ *cobra.Command, args []string) error { return authoring.Eject(args[0], pluginNames()) },
+		RunE:    func(_ *cobra.Command, args []string) error { return authoring.Eject(args[0], attestor.KindNames()) },
 	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/spire-gatehouse/gatehouse/attestor"
 	"github.com/spire-gatehouse/gatehouse/policies"
 )
 
@@ -31,7 +32,7 @@ With --format json and no name, all of them are printed, by name.` +
 				return err
 			}
 			if len(flags.plugins) == 0 {
-				flags.plugins = pluginNames()
+				flags.plugins = attestor.KindNames()
 			}
 			samples, err := readSamples(flags.plugins)
 			if err != nil {
