@@ -21,6 +21,7 @@ import (
 
 	"github.com/spire-gatehouse/gatehouse/evidence"
 	"github.com/spire-gatehouse/gatehouse/evidence/awsiid"
+	"github.com/spire-gatehouse/gatehouse/evidence/evidencetest"
 	authority "github.com/spire-gatehouse/gatehouse/internal/testauthority/awsiid"
 )
 
@@ -205,19 +206,6 @@ func TestEKSKnownClusterBehindHangingOnes(t *testing.T) {
 	})
 }
 
-// calls notes what an observer hears of calls.
-type heard struct {
-	mu    sync.Mutex
-	calls []evidence.Call
-}
-
-func (h *heard) Looked(evidence.Lookup) {}
-func (h *heard) Called(c evidence.Call) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.calls = append(h.calls, c)
-}
-
 const throttledAnswer = `<?xml version="1.0" encoding="UTF-8"?>
 <Response><Errors><Error><Code>RequestLimitExceeded</Code><Message>Request limit exceeded.</Message></Error></Errors><RequestID>r</RequestID></Response>`
 
@@ -244,12 +232,12 @@ func TestSDKClientsReportCalls(t *testing.T) {
 				w.WriteHeader(tc.status)
 				_, _ = w.Write([]byte(tc.answer))
 			}, "AWS_MAX_ATTEMPTS=")
-			obs := &heard{}
+			obs := &evidencetest.Heard{}
 			attested(t, clients).Gather(evidence.WithObserver(context.Background(), obs), []string{"instance"})
-			if len(obs.calls) != 1 || obs.calls[0].Elapsed <= 0 {
-				t.Fatalf("heard of %+v", obs.calls)
+			if len(obs.Calls) != 1 || obs.Calls[0].Elapsed <= 0 {
+				t.Fatalf("heard of %+v", obs.Calls)
 			}
-			call := obs.calls[0]
+			call := obs.Calls[0]
 			if got := fmt.Sprint(call.API, " ", call.Throttled, " ", call.Err == nil); got != tc.want {
 				t.Errorf("heard of %s (%v), want %s", got, call.Err, tc.want)
 			}

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net/http"
 	"reflect"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -284,100 +283,3 @@ func TestStormOfSearches(t *testing.T) {
 		synctest.Wait()
 	})
 }
-
-// calls notes what an observer hears of calls.
-type heard struct {
-	mu    sync.Mutex
-	calls []evidence.Call
-}
-
-func (h *heard) Looked(evidence.Lookup) {}
-func (h *heard) Called(c evidence.Call) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.calls = append(h.calls, c)
-}
-
-// TestCallsAreReported: each call is, once, by the name that Azure's roles have for
-// it, with the tries that were throttled.
-func TestCallsAreReported(t *testing.T) {
-	inStorm(t, "all", func(t *testing.T) {
-		a := usual(t)
-		a.took = time.Second
-		a.status = http.StatusTooManyRequests
-		time.AfterFunc(1500*time.Millisecond, func() {
-			a.mu.Lock()
-			defer a.mu.Unlock()
-			a.status = 0
-		})
-		delete(a.interfaces, strings.ToLower(foreignNICID))
-		authority, c := collectorFor(t, a, func(o *azuremsi.Options) { o.Now = time.Now })
-		obs := &heard{}
-		ctx := evidence.WithObserver(t.Context(), obs)
-		ev, err := c.Verify(ctx, payload(t, authority.Issue(keys().a, vm(), time.Now()).Sign()))
-		if err != nil {
-			t.Fatal(err)
-		}
-		ev.Gather(ctx, []string{"virtual_machine", "network"})
-		synctest.Wait()
-		var got []string
-		for _, call := range obs.calls {
-			got = append(got, fmt.Sprintf("%s %v %d %v", call.API, call.Elapsed, call.Throttled, call.Err))
-		}
-		slices.Sort(got)
-		want := []string{
-			"Microsoft.Compute/virtualMachines/read 5s 1 <nil>",
-			"Microsoft.Network/networkInterfaces/read 1s 0 <nil>",
-			"Microsoft.Network/networkInterfaces/read 1s 0 not found (ResourceNotFound)",
-			"entra:keys 0s 0 <nil>", "entra:keys 0s 0 <nil>",
-			"entra:openid-configuration 0s 0 <nil>", "entra:openid-configuration 0s 0 <nil>",
-		}
-		if !slices.Equal(got, want) {
-			t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
-		}
-	})
-}
-
-// TestQuota: no query is sent before Resource Graph allows one again.
-func TestQuota(t *testing.T) {
-	inStorm(t, "all", func(t *testing.T) {
-		var mu sync.Mutex
-		var sent []time.Duration
-		start := time.Now()
-		headers := func(o *azuremsi.Options) {
-			next := o.ResourceManager
-			o.ResourceManager = transport(func(r *http.Request) (*http.Response, error) {
-				graph := strings.HasSuffix(strings.ToLower(r.URL.Path), "/resourcegraph/resources") || strings.HasSuffix(strings.ToLower(r.URL.Path), "resourcegraph/resources")
-				if graph {
-					mu.Lock()
-					sent = append(sent, time.Since(start))
-					mu.Unlock()
-				}
-				response, err := next.Do(r)
-				if err == nil && graph {
-					response.Header.Set("x-ms-user-quota-remaining", "0")
-					response.Header.Set("x-ms-user-quota-resets-after", "00:00:05")
-				}
-				return response, err
-			})
-		}
-		got, _, took := storm(t, 30, 0, nil, headers)
-		for i := range got {
-			if want := wantMember(i); !reflect.DeepEqual(got[i], want) {
-				t.Fatalf("machine %d: got %+v", i, got[i])
-			}
-		}
-		for i := 1; i < len(sent); i++ {
-			if sent[i]-sent[i-1] < 5*time.Second {
-				t.Errorf("queries sent at %v", sent)
-			}
-		}
-		if len(sent) < 2 {
-			t.Errorf("queries sent at %v after %v: the test shows nothing", sent, took)
-		}
-	})
-}
-
-type transport func(*http.Request) (*http.Response, error)
-
-func (f transport) Do(r *http.Request) (*http.Response, error) { return f(r) }

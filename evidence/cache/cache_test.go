@@ -13,6 +13,7 @@ import (
 
 	"github.com/spire-gatehouse/gatehouse/evidence"
 	"github.com/spire-gatehouse/gatehouse/evidence/cache"
+	"github.com/spire-gatehouse/gatehouse/evidence/evidencetest"
 )
 
 // source counts its loads; how it answers is the test's.
@@ -307,19 +308,6 @@ func TestOptions(t *testing.T) {
 	}
 }
 
-// observer notes what it hears of.
-type observer struct {
-	mu      sync.Mutex
-	lookups []evidence.Lookup
-}
-
-func (o *observer) Called(evidence.Call) {}
-func (o *observer) Looked(l evidence.Lookup) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.lookups = append(o.lookups, l)
-}
-
 func TestLookupsAreReported(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &source{took: time.Second}
@@ -327,7 +315,7 @@ func TestLookupsAreReported(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		heard := &observer{}
+		heard := &evidencetest.Heard{}
 		ctx := evidence.WithObserver(t.Context(), heard)
 		get := func() { _, _ = c.Get(ctx, "a") }
 		var both sync.WaitGroup
@@ -351,9 +339,9 @@ func TestLookupsAreReported(t *testing.T) {
 			{Cache: "test", Result: evidence.LookupStale, Age: 661 * time.Second},
 			{Cache: "test", Result: evidence.LookupFailed},
 		}
-		slices.SortStableFunc(heard.lookups[:2], func(a, b evidence.Lookup) int { return strings.Compare(string(a.Result), string(b.Result)) })
-		if !slices.Equal(heard.lookups, want) {
-			t.Errorf("got  %v\nwant %v", heard.lookups, want)
+		slices.SortStableFunc(heard.Lookups[:2], func(a, b evidence.Lookup) int { return strings.Compare(string(a.Result), string(b.Result)) })
+		if !slices.Equal(heard.Lookups, want) {
+			t.Errorf("got  %v\nwant %v", heard.Lookups, want)
 		}
 		synctest.Wait()
 	})
