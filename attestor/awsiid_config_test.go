@@ -27,10 +27,6 @@ func awsDefaults(change func(*awsIIDConfig)) awsIIDConfig {
 	return c
 }
 
-func environment(variables map[string]string) func(string) string {
-	return func(name string) string { return variables[name] }
-}
-
 func TestBuildAWSIID(t *testing.T) {
 	everything := awsIIDConfig{
 		Partition:                       "aws-us-gov",
@@ -57,11 +53,7 @@ func TestBuildAWSIID(t *testing.T) {
 		Policy:                       policySource{Directory: "/etc/gatehouse/policy", WithoutBaseline: true},
 		Claims:                       claimsConfig{Backend: "memory", TTL: time.Minute},
 	}
-	tests := []struct {
-		name, text string
-		env        map[string]string
-		want       awsIIDConfig
-	}{
+	tests := []goodText[awsIIDConfig]{
 		{"nothing", "", nil, awsDefaults(nil)},
 		{"braces", "{}", nil, awsDefaults(nil)},
 		{"empty strings", `access_key_id = "" secret_access_key = "" assume_role = "" partition = "" agent_path_template = "" cloud_timeout = ""
@@ -137,23 +129,9 @@ func TestBuildAWSIID(t *testing.T) {
 		{"a session token alone", "", map[string]string{"AWS_SESSION_TOKEN": "token"}, awsDefaults(nil)},
 	}
 	for _, partition := range strings.Fields("aws aws-cn aws-us-gov aws-iso aws-iso-b aws-iso-e aws-iso-f aws-eusc") {
-		tests = append(tests, struct {
-			name, text string
-			env        map[string]string
-			want       awsIIDConfig
-		}{partition, `partition = "` + partition + `"`, nil, awsDefaults(func(c *awsIIDConfig) { c.Partition = partition })})
+		tests = append(tests, goodText[awsIIDConfig]{partition, `partition = "` + partition + `"`, nil, awsDefaults(func(c *awsIIDConfig) { c.Partition = partition })})
 	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			got, problems := buildAWSIID(tt.text, environment(tt.env))
-			if len(problems) > 0 {
-				t.Fatalf("problems: %v", problems)
-			}
-			if !reflect.DeepEqual(got, tt.want) {
-				t.Errorf("got\n%+v\nwant\n%+v", got, tt.want)
-			}
-		})
-	}
+	testGoodTexts(t, buildAWSIID, tests)
 }
 
 func TestBuildAWSIIDRefuses(t *testing.T) {
@@ -168,15 +146,7 @@ func TestBuildAWSIIDRefuses(t *testing.T) {
 		emptyEKS    = "is empty, which would let no node in; to ask for no cluster remove the block validate_eks_cluster_membership"
 		organizable = "management_account_id = \"123456789012\"\nassume_org_role = \"reader\"\n"
 	)
-	type problem struct { // plugindata.Problem
-		Line     int
-		Key, Msg string
-	}
-	tests := []struct {
-		name, text string
-		env        map[string]string
-		want       []problem
-	}{
+	tests := []badText{
 		{"syntax", "partition = \"aws\"\nverify_organization {", nil, []problem{{2, "", "what is opened in this line is never closed"}}},
 		{"partition", `partition = "aws-mars"`, nil, []problem{{1, "partition", partitions}}},
 		{"unknown keys", "skip_block_devise = true\nverify_organization {\n" + organizable + "org_account_map_tll = \"3m\"\n}\nmax_age = \"1h\"", nil, []problem{
@@ -257,21 +227,7 @@ func TestBuildAWSIIDRefuses(t *testing.T) {
 		{"policy: unknown key", "policy {\ndirectory = \"/a\"\nbase_line = true\n}", nil, []problem{
 			{3, "policy.base_line", `unknown key; did you mean "baseline"?`}}},
 	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			got, found := buildAWSIID(tt.text, environment(tt.env))
-			var problems []problem
-			for _, p := range found {
-				problems = append(problems, problem(p))
-			}
-			if !reflect.DeepEqual(problems, tt.want) {
-				t.Errorf("got problems\n%+v\nwant\n%+v", problems, tt.want)
-			}
-			if !reflect.DeepEqual(got, awsIIDConfig{}) {
-				t.Errorf("got a configuration beside problems: %+v", got)
-			}
-		})
-	}
+	testBadTexts(t, buildAWSIID, tests)
 }
 
 // TestBuildAWSIIDOfSPIRE takes the aws_iid texts that SPIRE really hands over, the

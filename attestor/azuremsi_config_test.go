@@ -70,11 +70,7 @@ func TestBuildAzureMSI(t *testing.T) {
 		c.Policy = policySource{Directory: "/etc/gatehouse/policy"}
 		c.Claims.TTL = time.Minute
 	})
-	tests := []struct {
-		name, text string
-		env        map[string]string
-		want       azureMSIConfig
-	}{
+	tests := []goodText[azureMSIConfig]{
 		{"a tenant", tenant, nil, azureDefaults(t, nil)},
 		{"empty strings", `tenants { "` + azureTenant + `" { resource_id = "" subscription_id = "" app_id = "" app_secret = "" federated_token_file = "" } }
 			agent_path_template = "" cloud = "" authority = "" resource_manager = "" resource_manager_audience = "" cloud_timeout = ""`, nil, azureDefaults(t, nil)},
@@ -142,17 +138,7 @@ func TestBuildAzureMSI(t *testing.T) {
 			c.Cloud = azureCloud(t, azuremsi.CloudConfig{Authority: "http://127.0.0.1:8080"})
 		})},
 	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			got, problems := buildAzureMSI(tt.text, environment(tt.env))
-			if len(problems) > 0 {
-				t.Fatalf("problems: %v", problems)
-			}
-			if !reflect.DeepEqual(got, tt.want) {
-				t.Errorf("got\n%+v\nwant\n%+v", got, tt.want)
-			}
-		})
-	}
+	testGoodTexts(t, buildAzureMSI, tests)
 }
 
 func TestBuildAzureMSIRefuses(t *testing.T) {
@@ -166,15 +152,7 @@ func TestBuildAzureMSIRefuses(t *testing.T) {
 		known    = "known here: app_id, app_secret, federated_token_file, resource_id, subscription_id"
 		template = "for a node with map[Issuer:https://sts.windows.net/9e85e111-1103-48fc-a933-9533fe47de05/ PrincipalID:853b9a84-5bfa-4b22-a3f3-0b9a43d9ad8a Subject:853b9a84-5bfa-4b22-a3f3-0b9a43d9ad8a TenantID:9e85e111-1103-48fc-a933-9533fe47de05]: "
 	)
-	type problem struct { // plugindata.Problem
-		Line     int
-		Key, Msg string
-	}
-	tests := []struct {
-		name, text string
-		env        map[string]string
-		want       []problem
-	}{
+	tests := []badText{
 		{"nothing", "", nil, []problem{{0, "tenants", "is missing: name at least one tenant, by its ID"}}},
 		{"no tenants", "tenants {}", nil, []problem{{1, "tenants", "is empty, which would let no machine in: name at least one tenant, by its ID"}}},
 		{"a list of tenants", `tenants = ["` + azureTenant + `"]`, nil, []problem{{1, "tenants", "want an object, not a list"}}},
@@ -245,21 +223,7 @@ func TestBuildAzureMSIRefuses(t *testing.T) {
 			{2, "agent_path_template", template + `template: agent_path_template:1:41: executing "agent_path_template" at <.IssuedAt>: map has no entry for key "IssuedAt"`}}},
 		{"enforcement", tenant + "\nenforcement { tofu = \"Deny\" }", nil, []problem{{2, "enforcement.tofu", `must be "deny", "warn" or "off"`}}},
 	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			got, found := buildAzureMSI(tt.text, environment(tt.env))
-			var problems []problem
-			for _, p := range found {
-				problems = append(problems, problem(p))
-			}
-			if !reflect.DeepEqual(problems, tt.want) {
-				t.Errorf("got problems\n%+v\nwant\n%+v", problems, tt.want)
-			}
-			if !reflect.DeepEqual(got, azureMSIConfig{}) {
-				t.Errorf("got a configuration beside problems: %+v", got)
-			}
-		})
-	}
+	testBadTexts(t, buildAzureMSI, tests)
 }
 
 // TestBuildAzureMSIOfSPIRE takes the reference's sample as SPIRE really hands it

@@ -71,67 +71,49 @@ func TestBundleBlocks(t *testing.T) {
 }
 
 func TestBundleBlocksRefused(t *testing.T) {
-	type problem struct {
-		Line     int
-		Key, Msg string
-	}
 	const service = "policy {\nservice \"s\" {\nurl = \"https://x\"\n}\n"
-	for name, tc := range map[string]struct {
-		text string
-		want []problem
-	}{
-		"a directory too": {"policy {\ndirectory = \"/x\"\nbundle \"b\" {\nresource = \"file:///x\"\n}\n}", []problem{
+	testBadTexts(t, buildAWSIID, []badText{
+		{"a directory too", "policy {\ndirectory = \"/x\"\nbundle \"b\" {\nresource = \"file:///x\"\n}\n}", nil, []problem{
 			{2, "policy.directory", "excludes bundle blocks: policy comes from a directory or from bundles"}}},
-		"no bundle": {service + "start_timeout = \"1s\"\n}", []problem{
+		{"no bundle", service + "start_timeout = \"1s\"\n}", nil, []problem{
 			{1, "policy.directory", "is missing: name the directory with your policies, or a bundle; for the baseline alone remove the block policy"},
 			{2, "policy.service", "is of no use without a bundle block"},
 			{5, "policy.start_timeout", "is of no use without a bundle block"}}},
-		"a name that is taken": {"policy {\nbundle \"gatehouse\" {\nresource = \"file:///x\"\n}\n}", []problem{
+		{"a name that is taken", "policy {\nbundle \"gatehouse\" {\nresource = \"file:///x\"\n}\n}", nil, []problem{
 			{2, "policy.bundle.gatehouse", "needs another name: the decision log has the revision of policy and configuration together under this one"}}},
-		"nothing in it": {"policy {\nbundle \"b\" {\n}\n}", []problem{
+		{"nothing in it", "policy {\nbundle \"b\" {\n}\n}", nil, []problem{
 			{2, "policy.bundle.b.resource", "is missing: the path at the service, or file:///…"},
 			{2, "policy.bundle.b.service", "must name a service block of the block policy"}}},
-		"misspelt": {service + "bundle \"b\" {\nservice = \"s\"\nresource = \"x\"\nsinging {}\npolling {\nmin_delay = 1\n}\n}\n}", []problem{
+		{"misspelt", service + "bundle \"b\" {\nservice = \"s\"\nresource = \"x\"\nsinging {}\npolling {\nmin_delay = 1\n}\n}\n}", nil, []problem{
 			{8, "policy.bundle.b.singing", `unknown key; did you mean "signing"?`},
 			{10, "policy.bundle.b.polling.min_delay", "unknown key; known here: long_polling_timeout_seconds, max_delay_seconds, min_delay_seconds"}}},
-		"misspelt in a service": {"policy {\nservice \"s\" {\nurl = \"https://x\"\ncredentials {\nbaerer {\ntoken = \"x\"\n}\n}\nheader {}\n}\nbundle \"b\" {\nservice = \"s\"\nresource = \"x\"\n}\n}", []problem{
+		{"misspelt in a service", "policy {\nservice \"s\" {\nurl = \"https://x\"\ncredentials {\nbaerer {\ntoken = \"x\"\n}\n}\nheader {}\n}\nbundle \"b\" {\nservice = \"s\"\nresource = \"x\"\n}\n}", nil, []problem{
 			{5, "policy.service.s.credentials.baerer", `unknown key; did you mean "bearer"?`},
 			{9, "policy.service.s.header", `unknown key; did you mean "headers"?`}}},
-		"a plugin of nobody's": {"policy {\nservice \"s\" {\nurl = \"https://x\"\ncredentials {\nplugin = \"mine\"\n}\n}\nbundle \"b\" {\nservice = \"s\"\nresource = \"x\"\n}\n}", []problem{
+		{"a plugin of nobody's", "policy {\nservice \"s\" {\nurl = \"https://x\"\ncredentials {\nplugin = \"mine\"\n}\n}\nbundle \"b\" {\nservice = \"s\"\nresource = \"x\"\n}\n}", nil, []problem{
 			{5, "policy.service.s.credentials.plugin", "unknown key; known here: azure_managed_identity, bearer, client_tls, gcp_metadata, oauth2, s3_signing"}}},
-		"addresses": {"policy {\nservice \"a\" {\nurl = \"ftp://x\"\n}\nservice \"b\" {\nurl = \"https://u:p@x\"\n}\nservice \"c\" {\n}\nbundle \"b\" {\nservice = \"a\"\nresource = \"x\"\n}\n}", []problem{
+		{"addresses", "policy {\nservice \"a\" {\nurl = \"ftp://x\"\n}\nservice \"b\" {\nurl = \"https://u:p@x\"\n}\nservice \"c\" {\n}\nbundle \"b\" {\nservice = \"a\"\nresource = \"x\"\n}\n}", nil, []problem{
 			{3, "policy.service.a.url", "want http:// or https:// and a host"},
 			{6, "policy.service.b.url", "must not hold a password: use credentials"},
 			{8, "policy.service.c.url", "is missing"}}},
-		"keys, and no signing": {service + "key \"k\" {\nkey = \"PEM\"\n}\nbundle \"b\" {\nservice = \"s\"\nresource = \"x\"\n}\n}", []problem{
+		{"keys, and no signing", service + "key \"k\" {\nkey = \"PEM\"\n}\nbundle \"b\" {\nservice = \"s\"\nresource = \"x\"\n}\n}", nil, []problem{
 			{8, "policy.bundle.b.signing", "is missing: there are keys, but without a signing block unsigned bundles would be taken; write signing {} or name the key: signing { keyid = … }"}}},
-		"signing, and no key": {service + "bundle \"b\" {\nservice = \"s\"\nresource = \"x\"\nsigning {\nkeyid = \"k\"\n}\n}\n}", []problem{
+		{"signing, and no key", service + "bundle \"b\" {\nservice = \"s\"\nresource = \"x\"\nsigning {\nkeyid = \"k\"\n}\n}\n}", nil, []problem{
 			{8, "policy.bundle.b.signing", "needs a key block with a key to verify with"},
 			{9, "policy.bundle.b.signing.keyid", "must name a key block of the block policy"}}},
-		"persist, and nowhere to": {service + "bundle \"b\" {\nservice = \"s\"\nresource = \"x\"\npersist = true\n}\n}", []problem{
+		{"persist, and nowhere to", service + "bundle \"b\" {\nservice = \"s\"\nresource = \"x\"\npersist = true\n}\n}", nil, []problem{
 			{8, "policy.bundle.b.persist", "needs persistence_directory in the block policy"}}},
-		"a file": {service + "bundle \"b\" {\nservice = \"s\"\nresource = \"file:///x\"\npersist = true\n}\n}", []problem{
+		{"a file", service + "bundle \"b\" {\nservice = \"s\"\nresource = \"file:///x\"\npersist = true\n}\n}", nil, []problem{
 			{6, "policy.bundle.b.service", "is of no use to a file"},
 			{8, "policy.bundle.b.persist", "is of no use to a file"}}},
-		"numbers": {service + "start_timeout = \"1ms\"\nbundle \"b\" {\nservice = \"s\"\nresource = \"x\"\nsize_limit_bytes = 5000000\npolling {\nmin_delay_seconds = 0\nmax_delay_seconds = 1.5\n}\n}\n}", []problem{
+		{"numbers", service + "start_timeout = \"1ms\"\nbundle \"b\" {\nservice = \"s\"\nresource = \"x\"\nsize_limit_bytes = 5000000\npolling {\nmin_delay_seconds = 0\nmax_delay_seconds = 1.5\n}\n}\n}", nil, []problem{
 			{5, "policy.start_timeout", "must be between 1s and 10m0s"},
 			{9, "policy.bundle.b.size_limit_bytes", "must not be more than 4194304, the limit of one file"},
 			{11, "policy.bundle.b.polling.min_delay_seconds", "want a whole number, 1 or more"},
 			{12, "policy.bundle.b.polling.max_delay_seconds", "want a whole number, 1 or more"}}},
-		"a name that leads elsewhere": {service + "bundle \"../b\" {\nservice = \"s\"\nresource = \"x\"\n}\n}", []problem{
+		{"a name that leads elsewhere", service + "bundle \"../b\" {\nservice = \"s\"\nresource = \"x\"\n}\n}", nil, []problem{
 			{5, `policy.bundle."../b"`, "is no name for a bundle: letters, digits, _, . and -, up to 64"}}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			_, found := buildAWSIID(tc.text, environment(nil))
-			var problems []problem
-			for _, p := range found {
-				problems = append(problems, problem(p))
-			}
-			if diff := cmp.Diff(tc.want, problems); diff != "" {
-				t.Errorf("problems (-want +got):\n%s", diff)
-			}
-		})
-	}
+	})
 }
 
 // Who can write the policy beside its author, or read what lets Gatehouse in, is
