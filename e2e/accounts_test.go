@@ -70,7 +70,7 @@ func TestAccountsAndRegionsApart(t *testing.T) {
 		p.fill(world)
 	}
 	server := startForPlaces(t, listener.URL, certificates)
-	s := scene{server: server}
+	s := running{server}
 
 	// All at once, so that answers of one place are there while others ask.
 	attestAll(t, server, func(p place) []byte { return p.boot(t, world, signers, p.node()) }, func(p place, err error) {
@@ -184,12 +184,8 @@ func startForPlaces(t *testing.T, url, certificates string) *spire.Server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server, err := spire.StartServer(t.Context(), binaries(t), spire.ServerConfig{NodeAttestors: block,
+	server := startServer(t, spire.ServerConfig{NodeAttestors: block,
 		Env: []string{"AWS_ENDPOINT_URL=" + url, "AWS_REGION=" + region, "AWS_EC2_METADATA_DISABLED=true"}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(server.Stop)
 	return server
 }
 

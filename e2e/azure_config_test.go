@@ -82,12 +82,8 @@ func TestAzurePrivateCloud(t *testing.T) {
 		t.Fatal(err)
 	}
 	env = append(env, "HTTPS_PROXY=http://127.0.0.1:1", "https_proxy=http://127.0.0.1:1")
-	server, err := spire.StartServer(t.Context(), binaries(t), spire.ServerConfig{NodeAttestors: azureBlock(t, data), Env: env})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(server.Stop)
-	s := azureScene{cloud, server}
+	server := startServer(t, spire.ServerConfig{NodeAttestors: azureBlock(t, data), Env: env})
+	s := azureScene{cloud, running{server}}
 	vm := s.vm("Web-1", azurePrincipal)
 	if issuer := s.Token(vm.Metadata.Identity).Claims["iss"]; issuer != cloud.Site.URL+"/"+azureTenant+"/" {
 		t.Fatalf("the token's issuer is %v", issuer)

@@ -3,10 +3,8 @@ package e2e_test
 import (
 	"encoding/json"
 	"net/http"
-	"strings"
 	"testing"
 
-	"github.com/spire-gatehouse/gatehouse/e2e/process"
 	"github.com/spire-gatehouse/gatehouse/e2e/spire"
 	"github.com/spire-gatehouse/gatehouse/e2e/stage"
 	"github.com/spire-gatehouse/gatehouse/internal/testauthority/entra"
@@ -34,7 +32,7 @@ const (
 // azureScene is an Azure and a real SPIRE server that runs an attestor against it.
 type azureScene struct {
 	*stage.Azure
-	server *spire.Server
+	running
 }
 
 func newAzure(t *testing.T) *stage.Azure {
@@ -74,12 +72,8 @@ func startAzureServer(t *testing.T, cloud *stage.Azure, block string, metadata h
 	if err != nil {
 		t.Fatal(err)
 	}
-	server, err := spire.StartServer(t.Context(), binaries(t), spire.ServerConfig{NodeAttestors: block, Env: env})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(server.Stop)
-	return azureScene{cloud, server}
+	server := startServer(t, spire.ServerConfig{NodeAttestors: block, Env: env})
+	return azureScene{cloud, running{server}}
 }
 
 // vm is a machine that Resource Manager knows.
@@ -119,26 +113,4 @@ func azurePayload(t *testing.T, token entra.Token) []byte {
 		t.Fatal(err)
 	}
 	return payload
-}
-
-func (s azureScene) agents(t *testing.T) []spire.Agent {
-	t.Helper()
-	return scene{server: s.server}.agents(t)
-}
-
-func (s azureScene) refusal(t *testing.T, told string) process.Entry {
-	t.Helper()
-	return scene{server: s.server}.refusal(t, told)
-}
-
-// refusals are all that the server has logged about refusals with the decision's
-// ID that the agent was told.
-func (s azureScene) refusals(told string) (lines []string) {
-	for _, line := range s.server.Log.Lines(0) {
-		_, id, _ := strings.Cut(told, "(decision ")
-		if strings.Contains(line, "Node attestation refused") && strings.Contains(line, strings.TrimRight(id, ")")) {
-			lines = append(lines, line)
-		}
-	}
-	return lines
 }

@@ -32,12 +32,8 @@ func TestPrintedBlock(t *testing.T) {
 		t.Fatalf("no plugin_data in\n%s", block)
 	}
 	block = before + "plugin_data {\n" + cloud.PluginData() + "\n" + after
-	server, err := spire.StartServer(t.Context(), binaries(t), spire.ServerConfig{NodeAttestors: block, Env: cloud.Env()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(server.Stop)
-	s := scene{cloud, server}
+	server := startServer(t, spire.ServerConfig{NodeAttestors: block, Env: cloud.Env()})
+	s := scene{cloud, running{server}}
 	id, err := s.agent(t, s.boot(t, instanceID)).Attested(t.Context())
 	if err != nil {
 		t.Fatal(err)

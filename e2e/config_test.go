@@ -165,11 +165,7 @@ func TestServerStartsWith(t *testing.T) {
 			if tr.bare {
 				config.Env = append(config.Env, credentialsInEnvironment()...)
 			}
-			server, err := spire.StartServer(t.Context(), binaries(t), config)
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(server.Stop)
+			server := startServer(t, config)
 			svid, err := server.Attest(t.Context(), "aws_iid", tr.payload(t))
 			if err != nil {
 				t.Fatal(err)

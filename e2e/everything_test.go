@@ -77,13 +77,9 @@ func TestEverythingOn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server, err := spire.StartServer(t.Context(), binaries(t), spire.ServerConfig{NodeAttestors: block,
+	server := startServer(t, spire.ServerConfig{NodeAttestors: block,
 		Env: []string{"AWS_ENDPOINT_URL=" + cloud.URL, "AWS_REGION=" + region, "AWS_EC2_METADATA_DISABLED=true"}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(server.Stop)
-	s := scene{server: server}
+	s := running{server}
 
 	boot := func(instance ec2types.Instance) *spire.AgentProcess {
 		document := awsiid.NewDocument(region)

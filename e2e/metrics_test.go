@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/spire-gatehouse/gatehouse/e2e/process"
-	"github.com/spire-gatehouse/gatehouse/e2e/spire"
 )
 
 // scrape reads a server's Prometheus endpoint: each series without the label of
@@ -56,12 +55,8 @@ func TestMetrics(t *testing.T) {
 		t.Fatal(err)
 	}
 	config.Telemetry = fmt.Sprintf("    Prometheus {\n        port = %d\n    }", port)
-	server, err := spire.StartServer(t.Context(), binaries(t), config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(server.Stop)
-	s := scene{cloud, server}
+	server := startServer(t, config)
+	s := scene{cloud, running{server}}
 	s.logged(t, 0, "Shadow policy revision took over")
 	node := s.boot(t, instanceID)
 	if _, err := s.agent(t, node).Attested(t.Context()); err != nil {

@@ -39,12 +39,8 @@ func TestReconfigure(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server, err := spire.StartServer(t.Context(), binaries(t), spire.ServerConfig{NodeAttestors: block, Env: cloud.Env()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(server.Stop)
-	s := scene{cloud, server}
+	server := startServer(t, spire.ServerConfig{NodeAttestors: block, Env: cloud.Env()})
+	s := scene{cloud, running{server}}
 
 	// reconfigure writes the file and returns what SPIRE logs when it is through.
 	reconfigure := func(more, logged string) process.Entry {

@@ -5,13 +5,10 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
-	"github.com/spire-gatehouse/gatehouse/e2e/process"
 	"github.com/spire-gatehouse/gatehouse/e2e/repo"
 	"github.com/spire-gatehouse/gatehouse/e2e/spire"
 	"github.com/spire-gatehouse/gatehouse/e2e/stage"
@@ -39,7 +36,7 @@ var gatehouse = sync.OnceValues(func() (string, error) {
 // scene is an AWS and a real SPIRE server that runs Gatehouse against it.
 type scene struct {
 	*stage.AWS
-	server *spire.Server
+	running
 }
 
 func binaries(t *testing.T) spire.Binaries {
@@ -80,12 +77,8 @@ func start(t *testing.T, more ...string) scene {
 	t.Helper()
 	cloud := newAWS(t)
 	data := strings.Join(append([]string{cloud.PluginData()}, more...), "\n")
-	server, err := spire.StartServer(t.Context(), binaries(t), serverConfig(t, cloud, data))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(server.Stop)
-	return scene{cloud, server}
+	server := startServer(t, serverConfig(t, cloud, data))
+	return scene{cloud, running{server}}
 }
 
 // boot boots a node with this instance ID.
@@ -107,35 +100,6 @@ func (s scene) agent(t *testing.T, node stage.Node) *spire.AgentProcess {
 	}
 	t.Cleanup(agent.Stop)
 	return agent
-}
-
-// agents lists the server's agents with their selectors sorted.
-func (s scene) agents(t *testing.T) []spire.Agent {
-	t.Helper()
-	agents, err := s.server.Agents(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, agent := range agents {
-		slices.Sort(agent.Selectors)
-	}
-	return agents
-}
-
-// refusal waits for the log entry of the refusal that an agent was told about:
-// both have the decision's ID.
-func (s scene) refusal(t *testing.T, told string) process.Entry {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-	defer cancel()
-	entry, err := s.server.Log.Wait(ctx, 0, func(e process.Entry) bool {
-		id := e.Field("decision_id")
-		return e.Message == "Node attestation refused" && id != "" && strings.Contains(told, id)
-	})
-	if err != nil {
-		t.Fatalf("%q: %v", told, err)
-	}
-	return entry
 }
 
 // realVector is a payload whose document AWS signed, and the instance in it.
@@ -184,12 +148,8 @@ func startReal(t *testing.T) scene {
 	t.Helper()
 	cloud := newAWS(t)
 	data := strings.Replace(cloud.PluginData(), stage.AccessKeyID, realKeyID, 1)
-	server, err := spire.StartServer(t.Context(), binaries(t), serverConfig(t, cloud, data))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(server.Stop)
-	s := scene{cloud, server}
+	server := startServer(t, serverConfig(t, cloud, data))
+	s := scene{cloud, running{server}}
 	s.bootReal(t, realVector(t))
 	return s
 }
