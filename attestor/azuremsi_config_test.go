@@ -1,8 +1,6 @@
 package attestor
 
 import (
-	"os"
-	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
@@ -229,11 +227,7 @@ func TestBuildAzureMSIRefuses(t *testing.T) {
 // TestBuildAzureMSIOfSPIRE takes the reference's sample as SPIRE really hands it
 // over.
 func TestBuildAzureMSIOfSPIRE(t *testing.T) {
-	text, err := os.ReadFile(filepath.Join("plugindata", "testdata", "spire", "azure_tenants", "plugin_data"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	got, problems := buildAzureMSI(string(text), environment(nil))
+	got, problems := buildAzureMSI(sampleAzureConfig(t), environment(nil))
 	want := azureDefaults(t, func(c *azureMSIConfig) {
 		c.Tenants[otherAzureTenant] = azureTenantConfig{ResourceID: "http://example.org/app/"}
 	})

@@ -12,6 +12,7 @@ import (
 	"github.com/spiffe/spire/pkg/common/catalog"
 
 	"github.com/spire-gatehouse/gatehouse/attestor/plugindata"
+	"github.com/spire-gatehouse/gatehouse/internal/testplugindata"
 )
 
 var updatePluginData = flag.Bool("update-plugindata", false, "rewrite what SPIRE hands over beside each server.conf")
@@ -23,40 +24,30 @@ var updatePluginData = flag.Bool("update-plugindata", false, "rewrite what SPIRE
 //
 //	go test -run TestPluginDataAsSPIREHandsItOver -update-plugindata .
 func TestPluginDataAsSPIREHandsItOver(t *testing.T) {
-	confs, err := filepath.Glob("../attestor/plugindata/testdata/spire/*/server.conf")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(confs) < 20 {
-		t.Fatalf("found %d server.conf files, which can't be all", len(confs))
-	}
-	for _, conf := range confs {
-		dir := filepath.Dir(conf)
-		t.Run(filepath.Base(dir), func(t *testing.T) {
-			text, err := os.ReadFile(conf)
-			if err != nil {
+	testplugindata.Each(t, "../attestor/plugindata", func(t *testing.T, dir string) {
+		text, err := os.ReadFile(filepath.Join(dir, "server.conf"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := pluginDataOf(string(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		stored := filepath.Join(dir, "plugin_data")
+		if *updatePluginData {
+			if err := os.WriteFile(stored, []byte(got), 0o644); err != nil {
 				t.Fatal(err)
 			}
-			got, err := pluginDataOf(string(text))
-			if err != nil {
-				t.Fatal(err)
-			}
-			stored := filepath.Join(dir, "plugin_data")
-			if *updatePluginData {
-				if err := os.WriteFile(stored, []byte(got), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
-			want, err := os.ReadFile(stored)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if got != string(want) {
-				t.Errorf("SPIRE hands over\n%s\nstored is\n%s", got, want)
-			}
-			compareWithHCL1(t, got)
-		})
-	}
+		}
+		want, err := os.ReadFile(stored)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got != string(want) {
+			t.Errorf("SPIRE hands over\n%s\nstored is\n%s", got, want)
+		}
+		compareWithHCL1(t, got)
+	})
 }
 
 // pluginDataOf reads a server.conf as spire-server does: decoded as a whole

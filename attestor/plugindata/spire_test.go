@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/spire-gatehouse/gatehouse/internal/testplugindata"
 )
 
 var update = flag.Bool("update", false, "rewrite the want files below testdata/spire")
@@ -15,35 +17,26 @@ var update = flag.Bool("update", false, "rewrite the want files below testdata/s
 // e2e module's TestPluginDataAsSPIREHandsItOver makes these texts with SPIRE's
 // own code. A want file lists every value with its line, kind and path.
 func TestWhatSPIREHandsOver(t *testing.T) {
-	dirs, err := filepath.Glob("testdata/spire/*")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(dirs) < 20 {
-		t.Fatalf("found %d texts, which can't be all", len(dirs))
-	}
-	for _, dir := range dirs {
-		t.Run(filepath.Base(dir), func(t *testing.T) {
-			text, err := os.ReadFile(filepath.Join(dir, "plugin_data"))
-			if err != nil {
+	testplugindata.Each(t, ".", func(t *testing.T, dir string) {
+		text, err := os.ReadFile(filepath.Join(dir, "plugin_data"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := dump(string(text))
+		stored := filepath.Join(dir, "want")
+		if *update {
+			if err := os.WriteFile(stored, []byte(got), 0o644); err != nil {
 				t.Fatal(err)
 			}
-			got := dump(string(text))
-			stored := filepath.Join(dir, "want")
-			if *update {
-				if err := os.WriteFile(stored, []byte(got), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
-			want, err := os.ReadFile(stored)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if got != string(want) {
-				t.Errorf("got\n%swant\n%s", got, want)
-			}
-		})
-	}
+		}
+		want, err := os.ReadFile(stored)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got != string(want) {
+			t.Errorf("got\n%swant\n%s", got, want)
+		}
+	})
 }
 
 // dump lists all of a text's values and syntax problems.

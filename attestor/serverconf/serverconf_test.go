@@ -11,62 +11,53 @@ import (
 
 	"github.com/spire-gatehouse/gatehouse/attestor/plugindata"
 	"github.com/spire-gatehouse/gatehouse/attestor/serverconf"
+	"github.com/spire-gatehouse/gatehouse/internal/testplugindata"
 )
 
 // TestDataIsWhatSPIREHandsOver reads each server.conf of plugindata's test data,
 // beside which is what SPIRE's own code makes of it: e2e sees to that.
 func TestDataIsWhatSPIREHandsOver(t *testing.T) {
-	confs, err := filepath.Glob("../plugindata/testdata/spire/*/server.conf")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(confs) < 20 {
-		t.Fatalf("found %d server.conf files, which can't be all", len(confs))
-	}
-	for _, conf := range confs {
-		dir := filepath.Dir(conf)
-		t.Run(filepath.Base(dir), func(t *testing.T) {
-			text, err := os.ReadFile(conf)
+	testplugindata.Each(t, "../plugindata", func(t *testing.T, dir string) {
+		text, err := os.ReadFile(filepath.Join(dir, "server.conf"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, err := os.ReadFile(filepath.Join(dir, "plugin_data"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		file, err := serverconf.Parse(string(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(file.Plugins) != 1 {
+			t.Fatalf("%d plugins", len(file.Plugins))
+		}
+		p := file.Plugins[0]
+		data := p.Data
+		if p.DataFile != "" {
+			file, err := os.ReadFile(p.DataFile)
 			if err != nil {
 				t.Fatal(err)
 			}
-			want, err := os.ReadFile(filepath.Join(dir, "plugin_data"))
-			if err != nil {
-				t.Fatal(err)
-			}
-			file, err := serverconf.Parse(string(text))
-			if err != nil {
-				t.Fatal(err)
-			}
-			if len(file.Plugins) != 1 {
-				t.Fatalf("%d plugins", len(file.Plugins))
-			}
-			p := file.Plugins[0]
-			data := p.Data
-			if p.DataFile != "" {
-				file, err := os.ReadFile(p.DataFile)
-				if err != nil {
-					t.Fatal(err)
-				}
-				data = string(file)
-			}
-			if data != string(want) {
-				t.Errorf("got\n%s\nwant\n%s", data, want)
-			}
-			odd := []string{"split_plugin_data", "assigned_list", "header_block"}
-			switch known := p.Written != ""; {
-			case known == slices.Contains(odd, filepath.Base(dir)):
-				t.Fatalf("plugin_data as written is %q", p.Written)
-			case !known:
-				return
-			}
-			// As written and as printed it is the same configuration.
-			printed, written := plugindata.Parse(p.Data), plugindata.Parse(p.Written)
-			if diff := cmp.Diff(messages(printed), messages(written)); diff != "" {
-				t.Errorf("read as printed and as written: %s", diff)
-			}
-		})
-	}
+			data = string(file)
+		}
+		if data != string(want) {
+			t.Errorf("got\n%s\nwant\n%s", data, want)
+		}
+		odd := []string{"split_plugin_data", "assigned_list", "header_block"}
+		switch known := p.Written != ""; {
+		case known == slices.Contains(odd, filepath.Base(dir)):
+			t.Fatalf("plugin_data as written is %q", p.Written)
+		case !known:
+			return
+		}
+		// As written and as printed it is the same configuration.
+		printed, written := plugindata.Parse(p.Data), plugindata.Parse(p.Written)
+		if diff := cmp.Diff(messages(printed), messages(written)); diff != "" {
+			t.Errorf("read as printed and as written: %s", diff)
+		}
+	})
 }
 
 // messages are the problems of an object nobody asks anything: all of its keys.
