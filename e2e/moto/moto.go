@@ -20,16 +20,12 @@ import (
 	"github.com/spire-gatehouse/gatehouse/e2e/repo"
 )
 
-// Install is the command that makes moto available to Start, run at the top of
-// the checkout.
-const Install = "python3 -m venv .cache/moto && .cache/moto/bin/pip install 'moto[server]==5.2.1'"
-
 // Account is the account that moto's requests belong to, unless a role is
 // assumed in another.
 const Account = "123456789012"
 
 // ErrNotInstalled is the error of Start when there is no moto_server.
-var ErrNotInstalled = errors.New("moto_server is not installed: " + Install)
+var ErrNotInstalled = errors.New("moto_server is not installed: run make moto")
 
 const startTimeout = time.Minute
 

@@ -19,8 +19,8 @@ import (
 	"github.com/spire-gatehouse/gatehouse/policies"
 )
 
-// ErrNoRegal says that the linter isn't installed, and how to get it.
-var ErrNoRegal = errors.New("regal, the Rego linter, is not installed: " +
+// errNoRegal says that the linter isn't installed, and how to get it.
+var errNoRegal = errors.New("regal, the Rego linter, is not installed: " +
 	"see https://www.openpolicyagent.org/projects/regal, or run go install github.com/open-policy-agent/regal@latest; --regal names one that is not in PATH")
 
 // Lint says how Regal is run.
@@ -39,7 +39,7 @@ type Lint struct {
 func (l Lint) Run(ctx context.Context, stdout, stderr io.Writer) (found bool, err error) {
 	regal, err := exec.LookPath(l.Regal)
 	if err != nil {
-		return false, fmt.Errorf("%w (%w)", ErrNoRegal, err)
+		return false, fmt.Errorf("%w (%w)", errNoRegal, err)
 	}
 	under, err := os.MkdirTemp("", "gatehouse-lint-")
 	if err != nil {

@@ -116,13 +116,6 @@ func (w *World) PutInstance(accountID, region string, instance Instance) {
 	w.regional(accountID, region).instances[instance.ID] = instance
 }
 
-// RemoveInstance removes an instance, as an hour after its termination.
-func (w *World) RemoveInstance(accountID, region, instanceID string) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	delete(w.regional(accountID, region).instances, instanceID)
-}
-
 // account returns the account, making it if it is new. The lock is held.
 func (w *World) account(id string) *account {
 	a := w.accounts[id]
