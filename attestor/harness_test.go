@@ -113,16 +113,6 @@ func payload(t *testing.T, change func(map[string]string)) []byte {
 	return data
 }
 
-// eventually waits until something is so.
-func eventually(t *testing.T, what string, is func() bool) {
-	t.Helper()
-	for late := time.Now().Add(4 * time.Minute); !is(); time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(late) {
-			t.Fatalf("not yet: %s", what)
-		}
-	}
-}
-
 var testProblem = plugindata.Problem{Line: 3, Key: "partition", Msg: "no such partition"}
 
 func configure(text string) *configv1.ConfigureRequest {

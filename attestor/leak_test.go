@@ -9,10 +9,11 @@ import (
 	"runtime/pprof"
 	"strings"
 	"testing"
-	"time"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+
+	"github.com/spire-gatehouse/gatehouse/internal/testwait"
 )
 
 // TestReconfigureLeaksNothing: of configurations that are no longer in force no
@@ -46,13 +47,12 @@ func TestReconfigureLeaksNothing(t *testing.T) {
 		round(n + 2)
 	}
 	// The server notices a closed connection a little later than the plugin.
-	deadline := time.Now().Add(time.Minute)
-	for runtime.NumGoroutine() > before+3 {
-		if time.Now().After(deadline) {
-			var stacks strings.Builder
-			_ = pprof.Lookup("goroutine").WriteTo(&stacks, 1)
-			t.Fatalf("%d goroutines, %d before:\n%s", runtime.NumGoroutine(), before, stacks.String())
+	testwait.Until(t, func() string {
+		if runtime.NumGoroutine() <= before+3 {
+			return ""
 		}
-		time.Sleep(10 * time.Millisecond)
-	}
+		var stacks strings.Builder
+		_ = pprof.Lookup("goroutine").WriteTo(&stacks, 1)
+		return fmt.Sprintf("%d goroutines, %d before:\n%s", runtime.NumGoroutine(), before, stacks.String())
+	})
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/spire-gatehouse/gatehouse/internal/testbundles"
+	"github.com/spire-gatehouse/gatehouse/internal/testwait"
 )
 
 // blocks returns the indented blocks of a page, by the first line of each.
@@ -111,9 +112,11 @@ func TestPolicyPageBundles(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.wantOwn(t, "own:1")
-	eventually(t, "the bundle is persisted", func() bool { // after it has taken over
-		_, err := os.Stat(filepath.Join(dir, "bundles", "policy", "bundle.tar.gz"))
-		return err == nil
+	testwait.Until(t, func() string { // after it has taken over
+		if _, err := os.Stat(filepath.Join(dir, "bundles", "policy", "bundle.tar.gz")); err != nil {
+			return "the bundle is not persisted: " + err.Error()
+		}
+		return ""
 	})
 }
 

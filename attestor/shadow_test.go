@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/spire-gatehouse/gatehouse/attestor/decisionlog"
+	"github.com/spire-gatehouse/gatehouse/internal/testwait"
 )
 
 // manual is a shadow policy that is asked when the test says so.
@@ -258,9 +259,10 @@ func TestShadowPanic(t *testing.T) {
 // shadowLines waits for n lines of the shadow policy in a decision log.
 func (l logged) shadowLines(t *testing.T, n int) []map[string]any {
 	t.Helper()
-	for late := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+	var found []map[string]any
+	testwait.Until(t, func() string {
 		text, _ := os.ReadFile(l.path)
-		var found []map[string]any
+		found = nil
 		for line := range strings.Lines(string(text)) {
 			var event map[string]any
 			if json.Unmarshal([]byte(line), &event) == nil && event["path"] == "gatehouse/aws_iid/shadow" {
@@ -268,12 +270,11 @@ func (l logged) shadowLines(t *testing.T, n int) []map[string]any {
 			}
 		}
 		if len(found) >= n {
-			return found
+			return ""
 		}
-		if time.Now().After(late) {
-			t.Fatalf("%d lines of %d:\n%s", len(found), n, text)
-		}
-	}
+		return fmt.Sprintf("%d lines of %d:\n%s", len(found), n, text)
+	})
+	return found
 }
 
 // TestShadow runs a shadow policy through its life beside the policy in force:

@@ -14,23 +14,22 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/spire-gatehouse/gatehouse/e2e/process"
+	"github.com/spire-gatehouse/gatehouse/internal/testwait"
 )
 
 // decisionLines waits until a decision log has that many lines and returns them.
 func decisionLines(t *testing.T, path string, n int) []string {
 	t.Helper()
-	deadline := time.Now().Add(10 * time.Second)
-	for {
+	var lines []string
+	testwait.Until(t, func() string {
 		text, err := os.ReadFile(path)
-		lines := strings.Split(strings.TrimSpace(string(text)), "\n")
+		lines = strings.Split(strings.TrimSpace(string(text)), "\n")
 		if err == nil && len(lines) >= n && strings.HasSuffix(string(text), "\n") {
-			return lines
+			return ""
 		}
-		if time.Now().After(deadline) {
-			t.Fatalf("%d lines, want %d: %v\n%s", len(lines), n, err, text)
-		}
-		time.Sleep(20 * time.Millisecond)
-	}
+		return fmt.Sprintf("%d lines, want %d: %v\n%s", len(lines), n, err, text)
+	})
+	return lines
 }
 
 // volatile is what is different in each run: IDs, digests and times.

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/spire-gatehouse/gatehouse/internal/testwait"
 )
 
 // stuck is a sink that does not come back, as a file on a server that is gone.
@@ -74,7 +76,12 @@ func TestStuckSink(t *testing.T) {
 	if l.Lost() != more {
 		t.Errorf("%d events lost, want %d", l.Lost(), more)
 	}
-	waitFor(t, func() bool { return len(logged.lines(t, lostEvents)) == 1 })
+	testwait.Until(t, func() string {
+		if n := len(logged.lines(t, lostEvents)); n != 1 {
+			return fmt.Sprintf("the server's log has %d lines about lost events, want 1", n)
+		}
+		return ""
+	})
 	began := time.Now()
 	<-l.Close()
 	if took := time.Since(began); took > 2*closeTimeout {
@@ -82,17 +89,6 @@ func TestStuckSink(t *testing.T) {
 	}
 	if want := int64(more + maxWaiting); l.Lost() != want {
 		t.Errorf("%d events lost at the end, want %d", l.Lost(), want)
-	}
-}
-
-func waitFor(t *testing.T, condition func() bool) {
-	t.Helper()
-	deadline := time.Now().Add(10 * time.Second)
-	for !condition() {
-		if time.Now().After(deadline) {
-			t.Fatal("it does not come")
-		}
-		time.Sleep(time.Millisecond)
 	}
 }
 

@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/spire-gatehouse/gatehouse/internal/testwait"
 )
 
 // collector is a service to which OPA's plugin uploads.
@@ -106,7 +108,12 @@ func TestUploadNobody(t *testing.T) {
 	for i := range events {
 		l.Put(denial(t, engine, fmt.Sprint(i)))
 	}
-	waitFor(t, func() bool { return l.Lost() >= events/2 })
+	testwait.Until(t, func() string {
+		if lost := l.Lost(); lost < events/2 {
+			return fmt.Sprintf("%d events lost", lost)
+		}
+		return ""
+	})
 	<-l.Close()
 	lines := logged.lines(t, lostEvents)
 	if len(lines) == 0 || lines[0]["upload"] == nil {

@@ -3,12 +3,14 @@ package main
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
-	"time"
+
+	"github.com/spire-gatehouse/gatehouse/internal/testwait"
 )
 
 // lockedBuffer is written by a command that another goroutine reads.
@@ -50,11 +52,12 @@ func TestPolicyTestWatch(t *testing.T) {
 	go func() { ended <- root.ExecuteContext(ctx) }()
 	await := func(text string, times int) {
 		t.Helper()
-		for deadline := time.Now().Add(time.Minute); strings.Count(out.String(), text) < times; time.Sleep(10 * time.Millisecond) {
-			if time.Now().After(deadline) {
-				t.Fatalf("no %q in\n%s", text, out.String())
+		testwait.Until(t, func() string {
+			if shown := out.String(); strings.Count(shown, text) < times {
+				return fmt.Sprintf("no %q in\n%s", text, shown)
 			}
-		}
+			return ""
+		})
 	}
 	await("PASS: 1/1", 1)
 	write("test_x if 1 == 2")

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/spire-gatehouse/gatehouse/internal/testpostgres"
+	"github.com/spire-gatehouse/gatehouse/internal/testwait"
 	"github.com/spire-gatehouse/gatehouse/tofu"
 	"github.com/spire-gatehouse/gatehouse/tofu/postgres"
 	"github.com/spire-gatehouse/gatehouse/tofu/tofutest"
@@ -156,14 +157,14 @@ func TestClaimsRunOutByThemselves(t *testing.T) {
 // until asks until there is an answer.
 func until[T comparable](t *testing.T, ask func() T) T {
 	t.Helper()
-	var none T
-	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
-		if answer := ask(); answer != none {
-			return answer
+	var answer, none T
+	testwait.Until(t, func() string {
+		if answer = ask(); answer == none {
+			return "no answer"
 		}
-	}
-	t.Fatal("no answer in a minute")
-	return none
+		return ""
+	})
+	return answer
 }
 
 // What is over does not pile up, and no one claim has all of it to clear away.
