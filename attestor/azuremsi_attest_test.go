@@ -75,18 +75,7 @@ func TestAttestAzure(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := newAzureScene(t)
-			if tc.scene != nil {
-				tc.scene(s)
-			}
-			if tc.config == "" {
-				tc.config = azureConfig
-			}
-			s.configure(t, tc.config)
-			token := s.vm()
-			if tc.token != nil {
-				token = tc.token(s)
-			}
+			s, token := arrangeAzure(t, tc.config, tc.scene, tc.token)
 			got, err := s.attest(t, azurePayload(t, token.Sign()))
 			if err != nil {
 				t.Fatalf("%v: %v", err, s.logs.all())

@@ -125,18 +125,7 @@ func TestAttestAzureRefuses(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := newAzureScene(t)
-			if tc.scene != nil {
-				tc.scene(s)
-			}
-			if tc.config == "" {
-				tc.config = azureConfig
-			}
-			s.configure(t, tc.config)
-			token := s.vm()
-			if tc.token != nil {
-				token = tc.token(s)
-			}
+			s, token := arrangeAzure(t, tc.config, tc.scene, tc.token)
 			signed := token.Sign()
 			_, err := s.attest(t, azurePayload(t, signed))
 			if status.Code(err) != tc.code {

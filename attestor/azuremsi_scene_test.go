@@ -69,6 +69,24 @@ func newAzureScene(t *testing.T) *azureScene {
 	return s
 }
 
+// arrangeAzure makes a scene with a configuration, azureConfig if empty, with what is
+// changed in it, and with the token of one of its machines, the usual one's if nil.
+func arrangeAzure(t *testing.T, config string, change func(*azureScene), pick func(*azureScene) entra.Token) (*azureScene, entra.Token) {
+	t.Helper()
+	s := newAzureScene(t)
+	if change != nil {
+		change(s)
+	}
+	if config == "" {
+		config = azureConfig
+	}
+	s.configure(t, config)
+	if pick == nil {
+		return s, s.vm()
+	}
+	return s, pick(s)
+}
+
 // kind is azure_msi in front of the scene's clouds.
 func (s *azureScene) kind() Kind {
 	return Kind{name: "azure_msi", build: func(_ context.Context, text string, h host) (built, []plugindata.Problem) {
