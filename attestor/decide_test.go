@@ -190,7 +190,8 @@ func TestDecideAsRecorded(t *testing.T) {
 }
 
 func sampleTenant(t *testing.T) string {
-	return sample(t, "azure_msi", "first_use.json").Evidence.(map[string]any)["tenant_id"].(string)
+	tenant, _ := sample(t, "azure_msi", "first_use.json").Evidence.(rego.Value).Member("tenant_id").Text()
+	return tenant
 }
 
 func jsonOf(t *testing.T, in *rego.Input) string {

@@ -69,7 +69,7 @@ func replay(t *testing.T, d *decisionlog.Decision, dir string) {
 	if got := d.Bundles["gatehouse"].Revision; got != revision.engine.Revision() {
 		t.Errorf("the log has revision %s, but its configuration and the policy make %s", got, revision.engine.Revision())
 	}
-	in, err := rego.DecodeInput(d.Input)
+	in, err := rego.InputOf(d.Input)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -84,7 +84,7 @@ func replay(t *testing.T, d *decisionlog.Decision, dir string) {
 		t.Fatal(err)
 	}
 	for what, pair := range map[string]struct {
-		logged json.RawMessage
+		logged rego.Value
 		again  func() (any, error)
 	}{"input": {d.Input, asked.Input}, "result": {d.Result, asked.Answer}} {
 		value, err := pair.again()
@@ -95,8 +95,12 @@ func replay(t *testing.T, d *decisionlog.Decision, dir string) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if string(text) != string(pair.logged) {
-			t.Errorf("the %s in the log is\n%s\nand again\n%s", what, pair.logged, text)
+		logged, err := json.Marshal(pair.logged)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if string(text) != string(logged) {
+			t.Errorf("the %s in the log is\n%s\nand again\n%s", what, logged, text)
 		}
 	}
 }
@@ -221,12 +225,12 @@ func TestDecisionLog(t *testing.T) {
 			}
 			switch {
 			case tc.question == "verify":
-				if d.Input != nil || d.Result != nil || d.Outcome.Node != "" || *d.Outcome.Payload != *decisionlog.PayloadOf(tc.payload) {
-					t.Errorf("of evidence that is not verified there is input %s, result %s, %+v", d.Input, d.Result, d.Outcome)
+				if !d.Input.IsNull() || !d.Result.IsNull() || d.Outcome.Node != "" || *d.Outcome.Payload != *decisionlog.PayloadOf(tc.payload) {
+					t.Errorf("of evidence that is not verified there is input %v, result %v, %+v", d.Input, d.Result, d.Outcome)
 				}
 			case tc.noResult:
-				if d.Input == nil || d.Result != nil {
-					t.Errorf("got input %s, result %s; want an input alone", d.Input, d.Result)
+				if d.Input.IsNull() || !d.Result.IsNull() {
+					t.Errorf("got input %v, result %v; want an input alone", d.Input, d.Result)
 				}
 			default:
 				replay(t, d, dir)

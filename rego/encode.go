@@ -16,8 +16,8 @@ import (
 
 // An encoder turns Go values into OPA's, as encoding/json and a parser would but
 // without the text between them. It knows strings, booleans, integers, floats,
-// json.Number, time.Time, slices, maps with string keys, structs with JSON tags,
-// pointers and interfaces to those; anything else is an error, so that nothing
+// json.Number, time.Time, Value, slices, maps with string keys, structs with JSON
+// tags, pointers and interfaces to those; anything else is an error, so that nothing
 // reaches policy in a form that nobody thought of. It is safe for concurrent use.
 type encoder struct {
 	structs sync.Map // reflect.Type → *structPlan
@@ -86,8 +86,11 @@ func (e *encoder) value(v reflect.Value, depth int) (ast.Value, error) {
 	case reflect.Map:
 		return e.mapping(v, depth)
 	case reflect.Struct:
-		if v.Type() == timeType {
+		switch v.Type() {
+		case timeType:
 			return timeValue(v)
+		case valueType:
+			return readyValue(v)
 		}
 		return e.structure(v, depth)
 	default:
@@ -212,6 +215,18 @@ func floatValue(v reflect.Value) (ast.Value, error) {
 		return nil, refuse("%v is no number of JSON", v.Float())
 	}
 	return ast.Number(text), nil
+}
+
+// readyValue is of what has policy's form already.
+func readyValue(v reflect.Value) (ast.Value, error) {
+	switch ready, ok := v.Interface().(Value); {
+	case !ok:
+		return nil, refuse("policy can't be given an unexported value")
+	case ready.value == nil:
+		return ast.NullValue, nil
+	default:
+		return ready.value, nil
+	}
 }
 
 func timeValue(v reflect.Value) (ast.Value, error) {

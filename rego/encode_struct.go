@@ -13,6 +13,7 @@ import (
 var (
 	numberType        = reflect.TypeFor[json.Number]()
 	timeType          = reflect.TypeFor[time.Time]()
+	valueType         = reflect.TypeFor[Value]()
 	jsonMarshalerType = reflect.TypeFor[json.Marshaler]()
 	textMarshalerType = reflect.TypeFor[encoding.TextMarshaler]()
 	zeroerType        = reflect.TypeFor[interface{ IsZero() bool }]()

@@ -66,7 +66,11 @@ func decodeSelectors(set ast.Set) ([]string, error) {
 type fields struct{ err error }
 
 func (f *fields) fail(name string, err error) {
-	if f.err == nil {
+	switch {
+	case f.err != nil:
+	case name == "":
+		f.err = err
+	default:
 		f.err = within(name, err)
 	}
 }

@@ -1,46 +1,13 @@
 package rego
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
-	"net/netip"
 	"path"
 	"slices"
 )
-
-// DecodeInput reads an input document as Document, or Asked.Input, has it. Numbers
-// stay as they are written, so that policy sees the same input as then.
-func DecodeInput(text []byte) (Input, error) {
-	var doc document
-	decoder := json.NewDecoder(bytes.NewReader(text))
-	decoder.DisallowUnknownFields()
-	decoder.UseNumber()
-	if err := decoder.Decode(&doc); err != nil {
-		return Input{}, fmt.Errorf("rego: input document: %w", err)
-	}
-	in := Input{
-		Plugin:             doc.Plugin,
-		TrustDomain:        doc.TrustDomain,
-		Time:               doc.Time,
-		Evidence:           doc.Evidence,
-		TemplatedAgentPath: doc.TemplatedAgentPath,
-		Facts:              doc.Facts,
-		FactsStatus:        doc.FactsStatus,
-		Tofu:               doc.Tofu,
-	}
-	if doc.Peer != nil {
-		ip, err := netip.ParseAddr(doc.Peer.IP)
-		if err != nil {
-			return Input{}, fmt.Errorf("rego: input document: peer.ip: %w", err)
-		}
-		in.PeerIP = ip
-	}
-	return in, nil
-}
 
 // tryOut asks both questions about every sample, so that a policy that can give
 // no answer is found before a node asks. What it answers is its own business.

@@ -179,9 +179,14 @@ func TestEndlessTests(t *testing.T) {
 
 func TestDecodeInput(t *testing.T) {
 	for text, want := range map[string]string{
-		`{`:                           "rego: input document: unexpected EOF",
-		`{"evidnce": {}}`:             `rego: input document: json: unknown field "evidnce"`,
-		`{"peer": {"ip": "nowhere"}}`: `rego: input document: peer.ip: ParseAddr("nowhere"): unable to parse IP`,
+		`{`:                                  "rego: input document: unexpected end of JSON input",
+		`{"evidnce": {}}`:                    `rego: input document: unknown field "evidnce"`,
+		`{"plugin": 1}`:                      "rego: input document: plugin: is a number, not a string",
+		`{"time": "noon"}`:                   `rego: input document: time: parsing time "noon" as "2006-01-02T15:04:05.999999999Z07:00": cannot parse "noon" as "2006"`,
+		`{"tofu": {"known": true}}`:          `rego: input document: tofu: unknown field "known"`,
+		`{"tofu": {"first": {"uses": 1.5}}}`: "rego: input document: tofu.first.uses: is no whole number",
+		`[]`:                                 "rego: input document: is an array, not an object",
+		`{"peer": {"ip": "nowhere"}}`:        `rego: input document: peer.ip: ParseAddr("nowhere"): unable to parse IP`,
 	} {
 		if _, err := rego.DecodeInput([]byte(text)); fmt.Sprint(err) != want {
 			t.Errorf("%s: got %v, want %s", text, err, want)

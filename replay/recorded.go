@@ -1,7 +1,7 @@
 package replay
 
 import (
-	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -21,30 +21,74 @@ const (
 // recordedResult is the result of a line: what policy answered, before the
 // configuration turned rules down.
 type recordedResult struct {
-	Violations  []rego.Violation `json:"violations"`
-	Exempt      []string         `json:"exempt"`
-	AgentPath   string           `json:"agent_path"`
-	Selectors   []string         `json:"selectors"`
-	CanReattest bool             `json:"can_reattest"`
-	Warnings    []rego.Violation `json:"warnings"`
+	violations, warnings []rego.Violation
+	exempt, selectors    []string
+	agentPath            string
+	canReattest          bool
+}
+
+// readResult reads what it knows of a result.
+func readResult(value rego.Value) (recordedResult, error) {
+	var r recordedResult
+	for name, member := range value.Members() {
+		ok := true
+		switch name {
+		case "violations":
+			r.violations, ok = list(member, violation)
+		case "warnings":
+			r.warnings, ok = list(member, violation)
+		case "exempt":
+			r.exempt, ok = list(member, rego.Value.Text)
+		case "selectors":
+			r.selectors, ok = list(member, rego.Value.Text)
+		case "agent_path":
+			r.agentPath, ok = member.Text()
+		case "can_reattest":
+			r.canReattest, ok = member.Bool()
+		}
+		if !ok {
+			return recordedResult{}, fmt.Errorf("result.%s is of another kind", name)
+		}
+	}
+	return r, nil
+}
+
+func list[T any](value rego.Value, read func(rego.Value) (T, bool)) (all []T, ok bool) {
+	elements, ok := value.Elements()
+	if !ok {
+		return nil, false
+	}
+	for element := range elements {
+		one, ok := read(element)
+		if !ok {
+			return nil, false
+		}
+		all = append(all, one)
+	}
+	return all, true
+}
+
+func violation(value rego.Value) (v rego.Violation, ok bool) {
+	rule, hasRule := value.Member("rule").Text()
+	msg, hasMsg := value.Member("msg").Text()
+	transient, _ := value.Member("transient").Bool()
+	return rego.Violation{Rule: rule, Msg: msg, Transient: transient}, hasRule && hasMsg
 }
 
 // recordedAnswer is what came of a decision. What was no decision of policy's is
 // unknown: a cloud may not have answered.
 func recordedAnswer(d *decisionlog.Decision) (*Answer, error) {
-	var result recordedResult
-	if d.Result != nil {
-		if err := json.Unmarshal(d.Result, &result); err != nil {
-			return nil, err
-		}
+	result, err := readResult(d.Result)
+	if err != nil {
+		return nil, err
 	}
 	effects := map[string]string{}
 	for _, fired := range d.Outcome.Rules {
 		effects[fired.Rule] = fired.Effect
 	}
-	slices.Sort(result.Selectors)
-	answer := &Answer{AgentPath: result.AgentPath, Exempt: result.Exempt, Warnings: result.Warnings}
-	for _, v := range result.Violations {
+	slices.Sort(result.selectors)
+	answer := &Answer{AgentPath: result.agentPath, Exempt: result.exempt, Warnings: result.warnings}
+	for _, v := range result.violations {
 		switch effects[v.Rule] {
 		case rego.EffectDenied:
 			answer.Denials = append(answer.Denials, v)
@@ -55,10 +99,10 @@ func recordedAnswer(d *decisionlog.Decision) (*Answer, error) {
 	switch d.Outcome.Outcome {
 	case loggedAttested:
 		answer.Outcome = Allowed
-		answer.Selectors, answer.CanReattest = result.Selectors, result.CanReattest
+		answer.Selectors, answer.CanReattest = result.selectors, result.canReattest
 	case loggedDenied, loggedDeniedForNow:
 		answer.Outcome = Denied
-		if d.Result == nil { // refused by the plugin in policy's stead: by agent_path_template
+		if d.Result.IsNull() { // refused by the plugin in policy's stead: by agent_path_template
 			for _, fired := range d.Outcome.Rules {
 				answer.Denials = append(answer.Denials, rego.Violation{Rule: fired.Rule, Msg: d.Outcome.Error})
 			}

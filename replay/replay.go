@@ -45,6 +45,11 @@ type Options struct {
 // ErrNothing is the error of a log of which no decision could be replayed.
 var ErrNothing = errors.New("no decision could be replayed")
 
+// GCPercent is for a process that replays and does nothing else. What there is in
+// memory is thrown away after each decision: to collect it rarely saves time, and
+// the memory is not much.
+const GCPercent = 400
+
 // Run replays logs, one after the other. With ErrNothing there is a report too,
 // which says why. Any other error means that the candidate, or what it is compared
 // with, does not load for any decision, that a log can't be opened, or that ctx

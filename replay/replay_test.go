@@ -49,6 +49,7 @@ func TestBadLines(t *testing.T) {
 		want    replay.Remark // of line 3
 	}{
 		"torn":        {line: good[:len(good)/2], skipped: true, want: replay.Remark{Why: "is no whole JSON document: a crash or a full disk may have torn it"}},
+		"zeros":       {line: strings.Replace(good, `"running"`, "\"\x00\x00\"", 1), skipped: true, want: replay.Remark{Why: "is no whole JSON document: a crash or a full disk may have torn it"}},
 		"foreign":     {line: `{"level":"info","msg":"hello"}`, skipped: true, want: replay.Remark{Why: "is no decision of Gatehouse"}},
 		"another OPA": {line: changed(t, good, "path", "authz/allow"), skipped: true, want: replay.Remark{Why: "is no decision of Gatehouse"}},
 		"too long":    {line: strings.Repeat("x", 9<<20), skipped: true, want: replay.Remark{Why: "is longer than 8388608 bytes: this is no decision log"}},
@@ -65,10 +66,10 @@ func TestBadLines(t *testing.T) {
 		"unknown configuration": {line: changed(t, good, "custom.gatehouse.config", "another"),
 			skipped: true, want: replay.Remark{Why: "is made with a configuration that the log does not have: give it with --config"}},
 		"later version": {line: changed(t, good, "input.moon", "full"),
-			skipped: true, want: replay.Remark{Why: "has an input that this version can't read: another version of Gatehouse wrote it", Detail: `rego: input document: json: unknown field "moon"`}},
+			skipped: true, want: replay.Remark{Why: "has an input that this version can't read: another version of Gatehouse wrote it", Detail: `rego: input document: unknown field "moon"`}},
 		"result of another version": {line: changed(t, good, "result.selectors", "all"),
 			skipped: true, want: replay.Remark{Why: "has a result that this version can't read: another version of Gatehouse wrote it",
-				Detail: "json: cannot unmarshal string into Go struct field recordedResult.selectors of type []string"}},
+				Detail: "result.selectors is of another kind"}},
 		"cloud did not answer": {line: changed(t, good, "custom.gatehouse.outcome", "unavailable"),
 			want: replay.Remark{Why: "was not decided then, so that there is nothing to compare: unavailable"}},
 	} {

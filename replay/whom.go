@@ -21,13 +21,9 @@ var dimensions = []struct {
 // whom says whom a decision is about.
 func whom(in rego.Input) []place {
 	places := []place{{"plugin", in.Plugin}}
+	evidence, _ := in.Evidence.(rego.Value)
 	for _, d := range dimensions {
-		value := in.Evidence
-		for _, name := range d.path {
-			object, _ := value.(map[string]any)
-			value = object[name]
-		}
-		if text, ok := value.(string); ok {
+		if text, ok := evidence.Member(d.path...).Text(); ok {
 			places = append(places, place{d.name, text})
 		}
 	}
@@ -38,17 +34,16 @@ func whom(in rego.Input) []place {
 // agent paths are made of.
 func fields(in rego.Input) map[string]string {
 	found := map[string]string{}
-	evidence, _ := in.Evidence.(map[string]any)
-	for name, value := range evidence {
-		if text, ok := value.(string); ok {
+	evidence, _ := in.Evidence.(rego.Value)
+	for name, value := range evidence.Members() {
+		if text, ok := value.Text(); ok {
 			found[name] = text
 		}
 	}
 	for _, fact := range slices.Sorted(maps.Keys(in.Facts)) {
-		object, _ := in.Facts[fact].(map[string]any)
-		tags, _ := object["tags"].(map[string]any)
-		for key, value := range tags {
-			if text, ok := value.(string); ok {
+		known, _ := in.Facts[fact].(rego.Value)
+		for key, value := range known.Member("tags").Members() {
+			if text, ok := value.Text(); ok {
 				found["tag "+key] = text
 			}
 		}

@@ -96,7 +96,7 @@ func (w *work) judge(ctx context.Context, file string, line lineRead) result {
 	if why, detail := w.unfit(d); why != "" {
 		return skip(d.Line, why, detail)
 	}
-	in, err := rego.DecodeInput(d.Input)
+	in, err := rego.InputOf(d.Input)
 	if err != nil {
 		return skip(d.Line, "has an input that this version can't read: another version of Gatehouse wrote it", err.Error())
 	}
@@ -121,15 +121,15 @@ func (w *work) unfit(d *decisionlog.Decision) (why, detail string) {
 	switch {
 	case d.Question != atAdmission && d.Question != atDecision:
 		return "was refused before policy was asked: " + d.Outcome.Outcome, ""
-	case d.Input == nil && len(d.Taken) > 0:
+	case d.Input.IsNull() && len(d.Taken) > 0:
 		return "has no input: the log's owner had it taken out, or it was too long", ""
-	case d.Input == nil:
+	case d.Input.IsNull():
 		return "has no input", ""
 	case d.Config == nil && w.options.Config == nil:
 		return "is made with a configuration that the log does not have: give it with --config", ""
 	case len(masked) > 0 && w.against == nil:
 		return "has masked parts, so that what was recorded can't come out again: compare with another policy by --against", strings.Join(masked, ", ")
-	case w.against == nil && d.Result == nil && d.Outcome.Outcome == loggedAttested:
+	case w.against == nil && d.Result.IsNull() && d.Outcome.Outcome == loggedAttested:
 		return "has no result to compare with", ""
 	}
 	return "", ""

@@ -2,6 +2,7 @@ package decisionlog
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -11,6 +12,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/spire-gatehouse/gatehouse/rego"
 )
 
 // paths are the paths of a file's lines, with the ID of decisions.
@@ -193,7 +196,7 @@ func TestReader(t *testing.T) {
 		if err != nil {
 			break
 		}
-		got = append(got, short{d.Line, d.DecisionID, d.Plugin, d.Question, string(d.Input), string(d.Result), d.Outcome.Outcome, d.ConfigDigest, d.Config, d.Altered})
+		got = append(got, short{d.Line, d.DecisionID, d.Plugin, d.Question, textOf(t, d.Input), textOf(t, d.Result), d.Outcome.Outcome, d.ConfigDigest, d.Config, d.Altered})
 	}
 	config := map[string]any{"n": 1.0}
 	want := []short{
@@ -282,4 +285,17 @@ func TestReaderMixed(t *testing.T) {
 	if diff := cmp.Diff([]any{"a", "b", "a", nil}, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
+}
+
+// textOf is a value's JSON; empty for none.
+func textOf(t *testing.T, value rego.Value) string {
+	t.Helper()
+	if value.IsNull() {
+		return ""
+	}
+	text, err := json.Marshal(value)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
 }

@@ -9,6 +9,8 @@ import (
 	"io"
 	"slices"
 	"strings"
+
+	"github.com/valyala/fastjson"
 )
 
 // A Reader reads the decisions of a log, one after the other, in constant memory.
@@ -18,6 +20,7 @@ type Reader struct {
 	line    int
 	torn    int
 	configs []config // the last ones, the newest first; never changed, only replaced
+	parsers *fastjson.ParserPool
 }
 
 // config is what a configuration line has.
@@ -27,7 +30,9 @@ type config struct {
 }
 
 // NewReader returns a Reader of JSON lines.
-func NewReader(in io.Reader) *Reader { return &Reader{in: bufio.NewReaderSize(in, 64<<10)} }
+func NewReader(in io.Reader) *Reader {
+	return &Reader{in: bufio.NewReaderSize(in, 64<<10), parsers: &fastjson.ParserPool{}}
+}
 
 // Torn is how many lines Next passed over so far because they are no whole event: a
 // full disk leaves such behind.
@@ -76,6 +81,7 @@ type Line struct {
 	Number  int // in the log, from 1
 	text    []byte
 	configs []config
+	parsers *fastjson.ParserPool
 }
 
 // Bytes is the length of the line.
@@ -99,7 +105,7 @@ func (r *Reader) NextLine() (Line, error) {
 		case bytes.Contains(text, shadowMark) && strings.HasSuffix(pathOf(text), "/"+shadowQuestion):
 			// What a shadow policy answered: nothing was decided by it.
 		case !bytes.Contains(text, []byte(ConfigPath)) || pathOf(text) != ConfigPath:
-			return Line{Number: r.line, text: text, configs: r.configs}, nil
+			return Line{Number: r.line, text: text, configs: r.configs, parsers: r.parsers}, nil
 		default:
 			if err := r.keepConfig(text); err != nil {
 				return Line{}, err
@@ -123,12 +129,14 @@ func pathOf(text []byte) string {
 }
 
 func (r *Reader) keepConfig(text []byte) error {
-	var e event
-	var c config
-	if json.Unmarshal(text, &e) != nil || json.Unmarshal(e.Result, &c.value) != nil || e.Custom.Gatehouse.Config == "" {
+	var e struct {
+		event
+		Result map[string]any `json:"result"`
+	}
+	if json.Unmarshal(text, &e) != nil || e.Result == nil || e.Custom.Gatehouse.Config == "" {
 		return &LineError{r.line, ErrConfig}
 	}
-	c.digest = e.Custom.Gatehouse.Config
+	c := config{e.Custom.Gatehouse.Config, e.Result}
 	others := slices.DeleteFunc(slices.Clone(r.configs), func(old config) bool { return old.digest == c.digest })
 	r.configs = slices.Insert(others[:min(len(others), maxConfigs-1)], 0, c)
 	return nil

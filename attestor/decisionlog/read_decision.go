@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/spire-gatehouse/gatehouse/rego"
 )
 
 // A Decision is a line of a decision log that can be taken again.
@@ -21,9 +23,9 @@ type Decision struct {
 	// or "verify", for evidence that was refused before policy was asked.
 	Plugin, Question string
 
-	// Input and Result are nil where they are not in the log. rego.DecodeInput reads
-	// an input.
-	Input, Result json.RawMessage
+	// Input and Result are null where they are not in the log. rego.InputOf reads an
+	// input.
+	Input, Result rego.Value
 
 	// Altered says that the policy masked something, or that something was withheld:
 	// the input may not be what was decided on. Taken names what, "/input/peer" say.
@@ -42,20 +44,19 @@ type Decision struct {
 	Outcome Outcome
 }
 
-// event is OPA's EventV1, which can't itself be read back where it holds an error.
+// event is OPA's EventV1 without input and result. It can't itself be read back where
+// it holds an error.
 type event struct {
 	Labels     map[string]string `json:"labels"`
 	DecisionID string            `json:"decision_id"`
 	Bundles    map[string]struct {
 		Revision string `json:"revision"`
 	} `json:"bundles"`
-	Path      string          `json:"path"`
-	Input     json.RawMessage `json:"input"`
-	Result    json.RawMessage `json:"result"`
-	Erased    []string        `json:"erased"`
-	Masked    []string        `json:"masked"`
-	Timestamp time.Time       `json:"timestamp"`
-	Metrics   map[string]any  `json:"metrics"`
+	Path      string         `json:"path"`
+	Erased    []string       `json:"erased"`
+	Masked    []string       `json:"masked"`
+	Timestamp time.Time      `json:"timestamp"`
+	Metrics   map[string]any `json:"metrics"`
 	Custom    struct {
 		Gatehouse Outcome  `json:"gatehouse"`
 		Erased    []string `json:"erased"` // by way of an upload
@@ -65,13 +66,19 @@ type event struct {
 
 // Decision reads the line. Its error is a LineError.
 func (l Line) Decision() (*Decision, error) {
+	parser := l.parsers.Get()
+	defer l.parsers.Put(parser)
+	parsed, err := parser.ParseBytes(l.text)
+	if err != nil || slices.ContainsFunc(l.text, isControl) {
+		return nil, &LineError{l.Number, ErrTorn}
+	}
+	input, inputErr := rego.ValueOf(parsed.Get("input"))
+	result, resultErr := rego.ValueOf(parsed.Get("result"))
+	parsed.Del("input") // most of the line, which is read
+	parsed.Del("result")
 	var e event
-	if err := json.Unmarshal(l.text, &e); err != nil {
-		why := ErrForeign
-		if !json.Valid(l.text) {
-			why = ErrTorn
-		}
-		return nil, &LineError{l.Number, why}
+	if err := json.Unmarshal(parsed.MarshalTo(nil), &e); err != nil || inputErr != nil || resultErr != nil {
+		return nil, &LineError{l.Number, ErrForeign}
 	}
 	path := strings.Split(e.Path, "/")
 	if e.DecisionID == "" || len(path) != 3 || path[0] != "gatehouse" {
@@ -86,8 +93,8 @@ func (l Line) Decision() (*Decision, error) {
 		Bundles:    e.Bundles,
 		Plugin:     path[1],
 		Question:   path[2],
-		Input:      e.Input,
-		Result:     e.Result,
+		Input:      input,
+		Result:     result,
 		Altered:    len(taken) > 0,
 		Taken:      taken,
 		Metrics:    e.Metrics,
@@ -101,3 +108,7 @@ func (l Line) Decision() (*Decision, error) {
 	}
 	return d, nil
 }
+
+// isControl reports whether a byte may not be in a line: a file has zeros where a
+// crash kept something from being written.
+func isControl(b byte) bool { return b < ' ' && b != '\t' && b != '\r' }

@@ -86,10 +86,10 @@ func readLog(name, decisionID string) (*recorded, error) {
 }
 
 func newRecorded(d *decisionlog.Decision) (*recorded, error) {
-	if len(d.Input) == 0 {
+	if d.Input.IsNull() {
 		return nil, errors.New("has no input: nothing was verified, or the log left it out")
 	}
-	input, err := rego.DecodeInput(d.Input)
+	input, err := rego.InputOf(d.Input)
 	if err != nil {
 		return nil, err
 	}

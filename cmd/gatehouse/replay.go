@@ -78,9 +78,7 @@ func (r *replayCommand) run(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	// What there is in memory is thrown away after each decision: to collect it
-	// rarely saves time, and the memory is not much.
-	debug.SetGCPercent(400)
+	debug.SetGCPercent(replay.GCPercent)
 	done := showProgress(cmd.ErrOrStderr(), files, options.Read)
 	report, err := replay.Run(cmd.Context(), files, options)
 	done()
