@@ -76,15 +76,39 @@ func (c *Configuration) PolicyRevision() string { return c.engine.Revision() }
 
 // PolicySource says where policy comes from: the baseline, a directory, or bundles
 // with the revisions that their manifests name.
-func (c *Configuration) PolicySource() string {
-	source, from := c.built.policy, c.built.policy.Directory
+func (c *Configuration) PolicySource() string { return c.built.policy.describe(c.bundles) }
+
+// A ShadowPolicy is what would be asked beside the policy in force.
+type ShadowPolicy struct{ Source, Revision string }
+
+// LoadShadow loads the shadow policy as the policy in force is loaded, with the same
+// checks and its own tests; nil if there is none. The plugin starts without a shadow
+// policy that is not good, and tells the server's log.
+func (c *Configuration) LoadShadow(ctx context.Context) (*ShadowPolicy, error) {
+	source := c.built.shadow
+	if source == nil {
+		return nil, nil
+	}
+	p := New(c.kind)
+	p.now = c.now
+	feed, err := p.openPolicy(ctx, policyLoader{plugin: c.kind.name, source: *source, config: c.built.policyConfig}, false)
+	if err != nil {
+		return nil, err
+	}
+	revision := feed.follow(func(context.Context, policyRevision) bool { return false })
+	feed.stop()()
+	return &ShadowPolicy{source.describe(revision.bundles), revision.engine.Revision()}, nil
+}
+
+func (s policySource) describe(bundles map[string]string) string {
+	from := s.Directory
 	switch {
-	case source.Bundles != nil:
-		from = bundleNames(c.bundles)
+	case s.Bundles != nil:
+		from = bundleNames(bundles)
 	case from == "":
 		return "the baseline"
 	}
-	if source.WithoutBaseline {
+	if s.WithoutBaseline {
 		return from + ", without the baseline"
 	}
 	return from + " over the baseline"

@@ -13,6 +13,7 @@ import (
 
 	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
 	"github.com/google/go-cmp/cmp"
+	"github.com/hashicorp/go-hclog"
 
 	"github.com/spire-gatehouse/gatehouse/attestor/decisionlog"
 	"github.com/spire-gatehouse/gatehouse/internal/testwait"
@@ -422,13 +423,14 @@ func TestShadowConfig(t *testing.T) {
 		"policy {\n persistence_directory = \"/var/lib/a\"\n" + bundle + "}\nshadow {\n persistence_directory = \"/var/lib/b\"\n" + bundle + "}":    "",
 	} {
 		for _, kind := range Kinds() {
+			data := text
 			if kind.Name() == "azure_msi" {
-				continue // has tenants to name; decodes the same block
+				data += "\ntenants { \"00000000-1111-2222-3333-444444444444\" {} }"
 			}
-			_, problems := buildAWSIID(text, func(string) string { return "" })
+			_, problems := kind.build(t.Context(), data, host{env: func(string) string { return "" }, now: time.Now, log: hclog.NewNullLogger()})
 			switch got := fmt.Sprint(problems); {
 			case want == "" && len(problems) > 0, !strings.Contains(got, want):
-				t.Errorf("%s:\ngot %s\nwant %s", text, got, want)
+				t.Errorf("%s: %s:\ngot %s\nwant %s", kind.Name(), data, got, want)
 			}
 		}
 	}

@@ -167,6 +167,15 @@ func (c *checker) load(result *Plugin, kind attestor.Kind, trustDomain, data str
 	if err != nil {
 		result.Problems = append(result.Problems, Problem{File: c.file, Line: result.Line, Msg: err.Error()})
 	}
+	shadow, err := config.LoadShadow(c.ctx)
+	if err != nil {
+		for _, msg := range attestor.Problems(err) {
+			result.Problems = append(result.Problems, placed([]plugindata.Problem{{Key: "shadow", Msg: msg}})...)
+		}
+	}
+	if shadow != nil && result.InForce != nil {
+		result.InForce.Shadow = &Shadow{shadow.Source, shadow.Revision}
+	}
 	result.Valid = len(result.Problems) == 0
 }
 

@@ -105,6 +105,10 @@ func TestProblems(t *testing.T) {
 			text:   serverConf(`policy { directory = "` + policy + `" }`),
 			plugin: plugin(9, "", "a.rego:3: rego_type_error: undefined ref: input.evidense.account_id"),
 		},
+		"shadow policy": {
+			text:   serverConf(`shadow { directory = "` + policy + `" }`),
+			plugin: plugin(9, "shadow", "a.rego:3: rego_type_error: undefined ref: input.evidense.account_id"),
+		},
 		"trust domain": {
 			text:   strings.Replace(serverConf(""), "example.org", "a b", 1),
 			plugin: plugin(9, "", "SPIRE's core configuration: trust_domain: trust domain characters are limited to lowercase letters, numbers, dots, dashes, and underscores"),
@@ -185,7 +189,7 @@ func TestInForce(t *testing.T) {
 	if err := os.WriteFile(file, []byte(rule), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	text := serverConf("disable_instance_profile_selectors = true\npolicy { directory = \"" + dir + "\" }\nenforcement { ours = \"warn\" }")
+	text := serverConf("disable_instance_profile_selectors = true\npolicy { directory = \"" + dir + "\" }\nshadow { directory = \"" + dir + "\" }\nenforcement { ours = \"warn\" }")
 	report := configcheck.Check(t.Context(), "server.conf", text, configcheck.Options{NoBinary: true})
 	if !report.Valid {
 		t.Fatalf("%+v", report)
@@ -194,6 +198,9 @@ func TestInForce(t *testing.T) {
 	in := p.InForce
 	if in.PolicySource != dir+" over the baseline" || len(in.PolicyRevision) != 64 {
 		t.Errorf("policy %q, revision %q", in.PolicySource, in.PolicyRevision)
+	}
+	if s := in.Shadow; s == nil || s.PolicySource != dir+" over the baseline" || s.PolicyRevision != in.PolicyRevision {
+		t.Errorf("shadow %+v", s)
 	}
 	if diff := cmp.Diff([][]string{{"instance"}, {"eks"}}, [][]string{in.RequiredFacts, in.OptionalFacts}); diff != "" {
 		t.Error(diff)

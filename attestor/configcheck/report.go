@@ -45,6 +45,13 @@ type InForce struct {
 	Rules          []Rule   `json:"rules"`
 	RequiredFacts  []string `json:"required_facts"`
 	OptionalFacts  []string `json:"optional_facts"`
+	Shadow         *Shadow  `json:"shadow,omitempty"` // nil unless there is a good one
+}
+
+// Shadow is the policy that would be asked beside it.
+type Shadow struct {
+	PolicySource   string `json:"policy_source"`
+	PolicyRevision string `json:"policy_revision"`
 }
 
 // Rule is one check of the policy.

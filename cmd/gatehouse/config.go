@@ -25,8 +25,8 @@ func newConfigCheck() *cobra.Command {
 		Use:   "check FILE",
 		Short: "Check the Gatehouse plugins of a server.conf, and say what would be in force",
 		Long: `Checks the Gatehouse plugins of a SPIRE server's configuration, in HCL or JSON,
-without starting SPIRE: their plugin_data, the policy that it names with its own
-tests, the program and its checksum. Configuration and policy are loaded just as
+without starting SPIRE: their plugin_data, the policies that it names, the shadow
+policy too, with their own tests, the program and its checksum. Configuration and policy are loaded just as
 the plugin does when SPIRE configures it; no cloud is asked. For the rest of the
 file there is spire-server validate.
 
@@ -126,6 +126,9 @@ func writeBinary(p *page, b *configcheck.Binary) {
 func writeInForce(p *page, f *configcheck.InForce) {
 	p.printf("  policy     %s\n", shown(f.PolicySource))
 	p.printf("  revision   %s\n", f.PolicyRevision)
+	if f.Shadow != nil {
+		p.printf("  shadow     %s\n  revision   %s\n", shown(f.Shadow.PolicySource), f.Shadow.PolicyRevision)
+	}
 	p.printf("  facts      %s\n", factsText(f.RequiredFacts, f.OptionalFacts))
 	p.printf("  rules\n")
 	widest := 0
