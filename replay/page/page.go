@@ -27,6 +27,7 @@ var (
 )
 
 var parsed = template.Must(template.New("page").Funcs(template.FuncMap{
+	"count":    count,
 	"several":  several,
 	"duration": duration,
 	"time":     stamp,

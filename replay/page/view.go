@@ -13,6 +13,7 @@ import (
 type view struct {
 	*replay.Report
 
+	Headline   string
 	Classes    []class
 	Dimensions []dimension
 	Changes    []change // those of all groups, each once, in the order of the log
@@ -33,7 +34,8 @@ type group struct {
 
 type dimension struct {
 	replay.Dimension
-	Rows []row
+	Rows    []row
+	Changed bool // something does
 }
 
 type row struct {
@@ -60,7 +62,7 @@ type change struct {
 }
 
 func newView(r *replay.Report) *view {
-	v := &view{Report: r}
+	v := &view{Report: r, Headline: headline(r)}
 	tokens := map[[2]string]string{}
 	for _, d := range r.Whom {
 		for _, w := range d.Rows {
@@ -91,10 +93,23 @@ func newView(r *replay.Report) *view {
 		shown := dimension{Dimension: d}
 		for _, w := range d.Rows {
 			shown.Rows = append(shown.Rows, newRow(w, tokens[[2]string{d.Name, w.Value}]))
+			shown.Changed = shown.Changed || w.Changed > 0
 		}
 		v.Dimensions = append(v.Dimensions, shown)
 	}
 	return v
+}
+
+// headline is what a person should take away who reads nothing else.
+func headline(r *replay.Report) string {
+	switch {
+	case r.Log.Replayed == 0:
+		return "Nothing could be replayed"
+	case r.Log.Changed == 0:
+		return fmt.Sprintf("Nothing changes: %s came out as before", several(r.Log.Replayed, "decision"))
+	default:
+		return fmt.Sprintf("%s of %s would come out differently", count(r.Log.Changed), several(r.Log.Replayed, "decision"))
+	}
 }
 
 // newRow has a bar of all classes beside each other, as wide as the share of the
