@@ -66,6 +66,21 @@ func TestMasks(t *testing.T) {
 			gone:   []string{`{"id":"sg-1"}`}, kept: []string{`{"id":"sg-2"}`},
 			erased: []any{"/input/facts/instance/security_groups/0"},
 		},
+		// Indices are of the list that policy saw, not of what other masks left of it.
+		"several elements": {
+			policy: `mask contains sprintf("/input/facts/instance/security_groups/%d", [i]) if some i, _ in input.input.facts.instance.security_groups
+
+mask contains sprintf("/result/selectors/%d", [i]) if {
+	some i, selector in input.result.selectors
+	startswith(selector, "tag:")
+}
+
+mask contains {"op": "upsert", "path": "/input/facts/instance/security_groups/1/name", "value": "x"}`,
+			gone: []string{"sg-1", "sg-2", "tag:Name", "tag:cost", "erased{}"}, kept: []string{`"security_groups":[]`, `"selectors":[]`},
+			erased: []any{
+				"/input/facts/instance/security_groups/0", "/input/facts/instance/security_groups/1", "/result/selectors/0", "/result/selectors/1",
+			},
+		},
 		"of an element": {
 			policy: `mask contains {"op": "upsert", "path": "/input/facts/instance/security_groups/1/id", "value": "x"}`,
 			gone:   []string{`{"id":"sg-2"}`}, kept: []string{`{"id":"sg-1"}`},

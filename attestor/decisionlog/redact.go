@@ -58,7 +58,8 @@ func plainCustom(custom map[string]any) (map[string]any, error) {
 }
 
 // apply applies masks to an event, and notes in it which did something. One that
-// leads nowhere does nothing, so that a policy need not ask what is there.
+// leads nowhere does nothing, so that a policy need not ask what is there. All indices
+// are of the lists that policy saw.
 func apply(masks []rego.Mask, event *logs.EventV1) {
 	parts := map[string]any{"custom": event.Custom}
 	if event.Input != nil {
@@ -87,6 +88,9 @@ func apply(masks []rego.Mask, event *logs.EventV1) {
 	}
 	slices.Sort(event.Masked)
 	slices.Sort(event.Erased)
+	if len(event.Erased) > 0 {
+		parts = closed(parts).(map[string]any)
+	}
 
 	event.Input, event.Result = pointer(parts, "input"), pointer(parts, "result")
 	event.RequestedBy, _ = parts["requested_by"].(string)
@@ -99,6 +103,28 @@ func pointer(parts map[string]any, name string) *any {
 		return nil
 	}
 	return &value
+}
+
+// gap is where an element was taken away from a list. The list is closed when all masks
+// have been applied: before that, the next mask's index would lead to another element,
+// and the one that policy meant would stay in the log.
+type gap struct{}
+
+// closed returns a value without the gaps in its lists.
+func closed(value any) any {
+	switch v := value.(type) {
+	case map[string]any:
+		for key, member := range v {
+			v[key] = closed(member)
+		}
+	case []any:
+		v = slices.DeleteFunc(v, func(element any) bool { return element == gap{} })
+		for i, element := range v {
+			v[i] = closed(element)
+		}
+		return v
+	}
+	return value
 }
 
 // masked returns a value after a mask whose path, from there, is not empty.
@@ -127,7 +153,9 @@ func masked(value any, path []string, mask rego.Mask) (_ any, changed bool) {
 		case err != nil || i < 0 || i >= len(v):
 			return v, false
 		case last && !mask.Replace:
-			return slices.Delete(v, i, i+1), true
+			changed = v[i] != gap{}
+			v[i] = gap{}
+			return v, changed
 		case last:
 			v[i] = mask.Value
 			return v, true
