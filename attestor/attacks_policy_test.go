@@ -79,3 +79,24 @@ func TestAttackUndefinedPolicy(t *testing.T) {
 		})
 	}
 }
+
+// TestAttackWidenedCheck: a check of one's own whose helper has the name of another
+// check's would let in whom that refuses. It is no policy.
+func TestAttackWidenedCheck(t *testing.T) {
+	check := func(helper string) string {
+		return fmt.Sprintf(`package gatehouse.aws_iid
+
+violation contains {"rule": "own", "msg": "not one of ours"} if not %[1]s
+
+%[1]s if startswith(input.evidence.instance_type, "m")
+`, helper)
+	}
+	dir := newPolicyDir(t, map[string]string{"own.rego": check("_ours")})
+	newAWSScene(t, fmt.Sprintf("policy { directory = %q }", string(dir)))
+	dir.write(t, "own.rego", check("_alive"))
+	p := serve(t, newCloud(), &agentStore{})
+	_, err := p.config.Configure(t.Context(), configure(dir.config()))
+	if status.Code(err) != codes.InvalidArgument || !strings.Contains(err.Error(), "rule _alive is in gatehouse/aws_iid/instance_state.rego:26, too") {
+		t.Errorf("got %v", err)
+	}
+}

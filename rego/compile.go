@@ -55,7 +55,8 @@ func compileModules(ctx context.Context, modules map[string]*ast.Module, schemas
 }
 
 // checkPackage checks what a plugin's package must have: both entrypoints, the
-// schemas that make a misspelt field an error, and the configuration to itself.
+// schemas that make a misspelt field an error, the configuration to itself, and each
+// file its own helpers.
 func checkPackage(plugin string, compiler *ast.Compiler) error {
 	var problems []error
 	for _, rule := range compiler.GetRules(configRef) {
@@ -77,6 +78,7 @@ func checkPackage(plugin string, compiler *ast.Compiler) error {
 		}
 	}
 	problems = append(problems, checkRead(pkg, compiler.Modules)...)
+	problems = append(problems, checkPrivate(pkg, compiler.Modules)...)
 	return errors.Join(problems...)
 }
 

@@ -120,6 +120,26 @@ required_fact contains "x" if false
 		"rule beside the configuration": {map[string]string{
 			extra: "package gatehouse.config\n\nassume_role := \"x\"\n",
 		}, []string{extra + ":3: data.gatehouse.config is the plugin's configuration; no rule may define it"}},
+		// Each would let in whom the baseline refuses.
+		"helpers of other files": {map[string]string{
+			extra: `package gatehouse.aws_iid
+
+_alive if input.evidence.region == "us-west-2"
+
+_alive if input.time
+
+_own := 1 if _alive
+
+_own := 2 if not _alive
+
+warning contains {"rule": "own", "msg": "own"} if _own == 1
+`,
+			"other.rego": "package gatehouse.aws_iid\n\n_membership := \"x\" if input.time\n",
+			"third.rego": "package lib.third\n\n_alive := 1\n",
+		}, []string{
+			"gatehouse/aws_iid/instance_state.rego:26: rule _alive is in " + extra + ":3, too: one that begins with an underscore belongs to one file",
+			"other.rego:3: rule _membership is in gatehouse/aws_iid/organization.rego:52, too: ",
+		}},
 		"data over the configuration": {map[string]string{
 			"gatehouse/config/data.json": `{"partition": "aws-cn"}`,
 		}, []string{"data.gatehouse.config: policy data may not be where the plugin's configuration is"}},
