@@ -5,6 +5,8 @@ import (
 	"errors"
 	"io"
 	"os"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -179,10 +181,14 @@ func (p *Plugin) swapPolicy(ctx context.Context, next policyRevision) bool {
 func (p *Plugin) putInForce(next *snapshot) (previous *snapshot) {
 	previous = p.current.Swap(next)
 	var before *rego.Engine
+	var replaced []string
 	if previous != nil {
-		before = previous.engine
+		before, replaced = previous.engine, previous.replaced
 	}
 	p.meter.inForce(telemetry.Enforcing, before, next.engine)
+	if len(next.replaced) > 0 && !slices.Equal(replaced, next.replaced) {
+		p.log.Warn(policyReplaces, "files", strings.Join(next.replaced, " "), "policy_revision", next.engine.Revision())
+	}
 	return previous
 }
 

@@ -152,7 +152,7 @@ func (b *policyBundles) accept(ctx context.Context, set bundles.Set) error {
 		b.good()
 		return nil
 	}
-	next := policyRevision{digest: digest, bundles: set.Revisions}
+	next := policyRevision{digest: digest, bundles: set.Revisions, replaced: overlay.Replaced(b.loader.plugin)}
 	if err == nil {
 		next.engine, err = b.loader.test(ctx, overlay)
 	}

@@ -17,6 +17,7 @@ const (
 	policyRefused     = "Policy change refused; the last good revision stays in force"
 	policyGoodAgain   = "Policy source is good again: it holds the revision that is in force"
 	policyUnavailable = "Policy bundle could not be taken; the last good revision stays in force"
+	policyReplaces    = "Policy replaces files of the baseline: what those refuse, only the policy's own rules refuse now"
 
 	shadowTookOver    = "Shadow policy revision took over"
 	shadowRefused     = "Shadow policy change refused; the last good revision goes on"

@@ -24,6 +24,9 @@ type policyRevision struct {
 	engine  *rego.Engine
 	digest  string            // of the files
 	bundles map[string]string // the revision of each bundle; nil if there are none
+
+	// replaced are files of the baseline that are not in force.
+	replaced []string
 }
 
 // load makes an engine of the baseline, or of the directory as it is now.
@@ -49,7 +52,7 @@ func (l policyLoader) load(ctx context.Context) (policyRevision, error) {
 		case err != nil:
 			return policyRevision{}, err
 		case before == after:
-			return policyRevision{engine: engine, digest: after}, failure
+			return policyRevision{engine: engine, digest: after, replaced: overlay.Replaced(l.plugin)}, failure
 		}
 		before = after
 	}

@@ -80,7 +80,12 @@ func (p *plugin) wantOwn(t *testing.T, want ...string) {
 func TestPolicyDirectory(t *testing.T) {
 	dir := newPolicyDir(t, map[string]string{"own.rego": selecting("own:1")})
 	p := serve(t, newCloud(), &agentStore{})
-	p.configure(t, dir.config())
+	if _, err := p.config.Configure(t.Context(), configure(dir.config())); err != nil {
+		t.Fatal(err)
+	}
+	if line := p.logs.next(t, policyReplaces); line["files"] != "gatehouse/aws_iid/tofu.rego" {
+		t.Errorf("logged %v", line)
+	}
 	p.wantOwn(t, "own:1")
 
 	t.Run("an edit", func(t *testing.T) {
@@ -123,6 +128,10 @@ func TestPolicyDirectory(t *testing.T) {
 	})
 	t.Run("a baseline rule replaced", func(t *testing.T) {
 		dir.write(t, "gatehouse/aws_iid/selectors.rego", selecting("own:alone"))
+		line := p.logs.next(t, policyReplaces)
+		if line["files"] != "gatehouse/aws_iid/selectors.rego gatehouse/aws_iid/tofu.rego" || fmt.Sprint(line["level"]) != "warn" {
+			t.Errorf("logged %v", line)
+		}
 		p.logs.next(t, policyTookOver)
 		p.wantOwn(t, "own:3", "own:alone")
 	})

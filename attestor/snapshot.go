@@ -45,12 +45,15 @@ type snapshot struct {
 
 	// bundles has the revision of each bundle that the policy is made of.
 	bundles map[string]string
+
+	// replaced are files of the baseline that the policy has others for.
+	replaced []string
 }
 
 // with is the snapshot with another policy.
 func (s *snapshot) with(policy policyRevision) *snapshot {
 	next := *s
-	next.engine, next.bundles = policy.engine, policy.bundles
+	next.engine, next.bundles, next.replaced = policy.engine, policy.bundles, policy.replaced
 	next.ruleNames = ruleNames(policy.engine.Rules())
 	return &next
 }

@@ -37,6 +37,19 @@ func (o *Overlay) Own(name string) bool {
 	return err == nil
 }
 
+// Replaced lists the files of the baseline's rules for a plugin that are not in force,
+// since the directory has others in their place or stands alone.
+func (o *Overlay) Replaced(plugin string) []string {
+	rules, err := fs.Glob(baseline, "gatehouse/"+plugin+"/*.rego")
+	if err != nil {
+		return nil // the pattern is a good one
+	}
+	return slices.DeleteFunc(rules, func(name string) bool {
+		_, err := fs.Stat(o.under, name)
+		return strings.HasSuffix(name, "_test.rego") || err == nil && !o.Own(name)
+	})
+}
+
 // Open implements fs.FS.
 func (o *Overlay) Open(name string) (fs.File, error) {
 	info, err := o.Stat(name)

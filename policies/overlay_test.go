@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"testing/fstest"
 
@@ -95,6 +96,30 @@ func TestAlone(t *testing.T) {
 
 // Kubernetes mounts a ConfigMap as links into a hidden folder that is a link
 // itself: to files, and to folders where an item's path has one.
+// Only rules count that decide: neither tests nor schemas, nor another plugin's rules.
+func TestReplaced(t *testing.T) {
+	dir := fstest.MapFS{}
+	for _, name := range []string{
+		"gatehouse/aws_iid/tofu.rego", "gatehouse/aws_iid/account_test.rego", "gatehouse/aws_iid/own.rego",
+		"gatehouse/azure_msi/tenant.rego", "tofu.rego", "schemas/aws_iid.json",
+	} {
+		dir[name] = &fstest.MapFile{}
+	}
+	for plugin, want := range map[string][]string{
+		"aws_iid": {"gatehouse/aws_iid/tofu.rego"}, "azure_msi": {"gatehouse/azure_msi/tenant.rego"}, "gcp_iit": {},
+	} {
+		if got := policies.Over(dir).Replaced(plugin); !slices.Equal(got, want) {
+			t.Errorf("%s: got %q, want %q", plugin, got, want)
+		}
+	}
+	want := slices.DeleteFunc(slices.Sorted(maps.Keys(contents(t, policies.Baseline()))), func(name string) bool {
+		return !strings.HasPrefix(name, "gatehouse/azure_msi/") || strings.HasSuffix(name, "_test.rego")
+	})
+	if got := policies.Alone(dir).Replaced("azure_msi"); !slices.Equal(got, want) || len(want) < 10 {
+		t.Errorf("alone: got %q, want %q", got, want)
+	}
+}
+
 func TestOverFollowsKubernetesLinks(t *testing.T) {
 	dir := t.TempDir()
 	hidden := filepath.Join(dir, "..2026_11_21")
