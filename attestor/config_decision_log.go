@@ -11,6 +11,7 @@ import (
 
 	"github.com/spire-gatehouse/gatehouse/attestor/decisionlog"
 	"github.com/spire-gatehouse/gatehouse/attestor/plugindata"
+	"github.com/spire-gatehouse/gatehouse/internal/opasecret"
 )
 
 // decisionLogConfig is the block decision_log: where decisions are written to. The
@@ -107,7 +108,8 @@ func decodeUpload(o *plugindata.Object) (upload string, services secret) {
 		return "", secret{}
 	}
 	if _, err := logs.NewConfigBuilder().WithBytes(text).WithServices(util.KeysSorted(named)).Parse(); err != nil {
-		block.SelfProblem("%s", strings.ReplaceAll(err.Error(), "decision_logs", "upload"))
+		hide := opasecret.New(nil, nil, map[string]json.RawMessage{"upload": text})
+		block.SelfProblem("%s", strings.ReplaceAll(hide.Text(err.Error()), "decision_logs", "upload"))
 	}
 	hidden, err := json.Marshal(named)
 	if err != nil {

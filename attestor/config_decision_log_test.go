@@ -97,6 +97,7 @@ func TestDecisionLogConfigRefuses(t *testing.T) {
 		"manual":          {upload(`reporting { trigger = "manual" }`), `decision_log.upload.reporting.trigger: must be "periodic" or "immediate": nobody would pull a manual one`},
 		"no such buffer":  {upload(`reporting { buffer_type = "ring" }`), "decision_log.upload: "},
 		"delays":          {upload(`reporting { min_delay_seconds = 9 max_delay_seconds = 2 }`), "decision_log.upload: max reporting delay must be >= min reporting delay in upload"},
+		"signed nonsense": {upload(`resource = "/%zz?sig=` + hush + `"`), "decision_log.upload: invalid resource path \"/%zz?[redacted]\""},
 		"password in URL": {`service "collector" { url = "https://` + hush + `:` + hush + `@example.org" }` + "\n" + `upload { service = "collector" }`, "decision_log.service.collector.url: must not hold a password: use credentials"},
 	} {
 		t.Run(name, func(t *testing.T) {

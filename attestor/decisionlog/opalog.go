@@ -7,13 +7,16 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/open-policy-agent/opa/v1/logging"
+
+	"github.com/spire-gatehouse/gatehouse/internal/opasecret"
 )
 
 // opaLogger passes on what OPA's plugin complains of, the same only from time to
 // time: it tries again and again to reach a service that is down.
 type opaLogger struct {
-	log hclog.Logger
-	now func() time.Time
+	log  hclog.Logger
+	now  func() time.Time
+	hide opasecret.Redactor
 
 	mu   *sync.Mutex
 	said map[string]time.Time // by format, of which there are few
@@ -21,8 +24,8 @@ type opaLogger struct {
 
 var _ logging.Logger = opaLogger{}
 
-func newOPALogger(log hclog.Logger) opaLogger {
-	return opaLogger{log: log, now: time.Now, mu: new(sync.Mutex), said: map[string]time.Time{}}
+func newOPALogger(log hclog.Logger, hide opasecret.Redactor) opaLogger {
+	return opaLogger{log: log, now: time.Now, hide: hide, mu: new(sync.Mutex), said: map[string]time.Time{}}
 }
 
 // Debug implements logging.Logger.
@@ -45,8 +48,8 @@ func (l opaLogger) Error(format string, args ...any) {
 	}
 	l.mu.Unlock()
 	if !quiet {
-		// What a service answers may be in it.
-		l.log.Error("Decision log upload", "problem", fmt.Sprintf("%.*s", maxProblem, fmt.Sprintf(format, args...)))
+		// What a service answers may be in it, and the URL that it was asked at.
+		l.log.Error("Decision log upload", "problem", fmt.Sprintf("%.*s", maxProblem, l.hide.Text(fmt.Sprintf(format, args...))))
 	}
 }
 

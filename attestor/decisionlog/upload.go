@@ -12,6 +12,8 @@ import (
 	"github.com/open-policy-agent/opa/v1/plugins/logs"
 	"github.com/open-policy-agent/opa/v1/server"
 	"github.com/open-policy-agent/opa/v1/storage/inmem"
+
+	"github.com/spire-gatehouse/gatehouse/internal/opasecret"
 )
 
 // Upload is for OPA's own decision log plugin. Both are parts of OPA's
@@ -33,7 +35,12 @@ type upload struct {
 }
 
 // startUpload starts OPA's plugin. It calls nobody yet.
-func startUpload(config Upload, labels map[string]string, log hclog.Logger, complaints *complaints) (*upload, error) {
+func startUpload(config Upload, labels map[string]string, log hclog.Logger, complaints *complaints) (_ *upload, err error) {
+	hide, err := config.secrets()
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = hide.Error(err) }()
 	raw, err := json.Marshal(map[string]any{
 		"services":      json.RawMessage(config.Services),
 		"decision_logs": json.RawMessage(config.DecisionLogs),
@@ -44,7 +51,7 @@ func startUpload(config Upload, labels map[string]string, log hclog.Logger, comp
 	}
 	// OPA flushes only while there is time to, and that must end before ours does.
 	grace := int(closeTimeout.Seconds()) - 1
-	manager, err := plugins.New(raw, labels["id"], inmem.New(), plugins.Logger(newOPALogger(log)), plugins.GracefulShutdownPeriod(grace))
+	manager, err := plugins.New(raw, labels["id"], inmem.New(), plugins.Logger(newOPALogger(log, hide)), plugins.GracefulShutdownPeriod(grace))
 	if err != nil {
 		return nil, err
 	}
@@ -64,6 +71,15 @@ func startUpload(config Upload, labels map[string]string, log hclog.Logger, comp
 		return nil, err
 	}
 	return u, nil
+}
+
+// secrets finds what may not be in any log. The URL that is uploaded to may be signed.
+func (c Upload) secrets() (opasecret.Redactor, error) {
+	var services map[string]json.RawMessage
+	if err := json.Unmarshal(c.Services, &services); err != nil {
+		return opasecret.Redactor{}, errors.New("services are no JSON object")
+	}
+	return opasecret.New(services, nil, map[string]json.RawMessage{"upload": c.DecisionLogs}), nil
 }
 
 func (u *upload) name() string { return "upload" }

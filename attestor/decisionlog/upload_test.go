@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/hashicorp/go-hclog"
 
 	"github.com/spire-gatehouse/gatehouse/internal/testwait"
 )
@@ -121,6 +123,48 @@ func TestUploadNobody(t *testing.T) {
 	}
 	if len(logged.lines(t, "Decision log upload")) == 0 {
 		t.Error("the server's log does not say that the service is down")
+	}
+}
+
+// TestUploadSecrets: what OPA says of an upload that fails has the URL in it, which may be
+// signed, and what the giver of tokens answers, who may repeat what he was asked.
+func TestUploadSecrets(t *testing.T) {
+	const hush = "hush-hush"
+	echo := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(http.StatusBadRequest)
+		_, secret, _ := r.BasicAuth()
+		fmt.Fprintf(w, "not the secret of this client: %s", secret)
+	}))
+	defer echo.Close()
+	nobody := httptest.NewServer(http.NotFoundHandler())
+	nobody.Close()
+	credentials := fmt.Sprintf(`{"oauth2": {"token_url": %q, "client_id": "gatehouse", "client_secret": %q}}`, echo.URL, hush)
+	t.Run("all", func(t *testing.T) {
+		for name, tc := range map[string]struct{ service, resource, want string }{
+			"signed URL":   {fmt.Sprintf(`{"url": %q}`, nobody.URL), "/decisions?sig=" + hush, "/decisions?[redacted]"},
+			"token's echo": {fmt.Sprintf(`{"url": %q, "allow_insecure_tls": true, "credentials": %s}`, nobody.URL, credentials), "/decisions", "this client: [redacted]"},
+		} {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				l, logged := start(t, Config{Upload: &Upload{
+					Services:     fmt.Appendf(nil, `{"collector": %s}`, tc.service),
+					DecisionLogs: fmt.Appendf(nil, `{"service": "collector", "resource": %q, "reporting": %s}`, tc.resource, soon),
+				}})
+				l.Put(denial(t, nil, "1"))
+				<-l.Close()
+				lines := fmt.Sprint(logged.lines(t, "Decision log upload"))
+				if !strings.Contains(lines, tc.want) || strings.Contains(lines, hush) {
+					t.Errorf("want %q, and nowhere %q: %s", tc.want, hush, lines)
+				}
+			})
+		}
+	})
+	_, err := Start(Config{Upload: &Upload{
+		Services:     []byte(`{"collector": {"url": "https://example.org"}}`),
+		DecisionLogs: []byte(`{"service": "collector", "resource": "/%zz?sig=` + hush + `"}`),
+	}}, testLabels, hclog.NewNullLogger(), nil)
+	if err == nil || strings.Contains(err.Error(), hush) {
+		t.Errorf("got %v", err)
 	}
 }
 

@@ -8,6 +8,6 @@
 // is on disk is what was taken last.
 //
 // OPA bounds single files of a bundle, but not how many there are; transport.go
-// does. OPA's errors may repeat what a URL or a header holds; redact.go takes the
-// configured secrets out.
+// does. OPA's errors may repeat what a URL or a header holds; package opasecret takes
+// the configured secrets out.
 package bundles

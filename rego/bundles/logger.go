@@ -5,17 +5,19 @@ import (
 	"sync/atomic"
 
 	"github.com/open-policy-agent/opa/v1/logging"
+
+	"github.com/spire-gatehouse/gatehouse/internal/opasecret"
 )
 
 // logger passes on what OPA warns of and Options.Had doesn't hear.
 type logger struct {
-	hide     redactor
+	hide     opasecret.Redactor
 	notice   func(string)
 	starting *atomic.Bool
 	bundle   string
 }
 
-func newLogger(hide redactor, notice func(string)) *logger {
+func newLogger(hide opasecret.Redactor, notice func(string)) *logger {
 	return &logger{hide: hide, notice: notice, starting: new(atomic.Bool)}
 }
 
@@ -30,7 +32,7 @@ func (l *logger) Warn(format string, args ...any) {
 	if l.bundle != "" {
 		text = fmt.Sprintf("bundle %q: %s", l.bundle, text)
 	}
-	l.notice(l.hide.text(text))
+	l.notice(l.hide.Text(text))
 }
 
 // Error implements logging.Logger.

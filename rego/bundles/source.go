@@ -15,6 +15,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/storage/inmem"
 	"github.com/open-policy-agent/opa/v1/util"
 
+	"github.com/spire-gatehouse/gatehouse/internal/opasecret"
 	"github.com/spire-gatehouse/gatehouse/internal/recovered"
 )
 
@@ -65,8 +66,8 @@ type Source struct {
 // New checks a configuration with OPA's own parsers, and calls nobody. Its error
 // joins all problems, each of which begins with the block's name.
 func New(opts Options) (_ *Source, err error) {
-	hide := newRedactor(opts.Config)
-	defer func() { err = hide.error(err) }()
+	hide := opasecret.New(opts.Config.Services, opts.Config.Keys, opts.Config.Bundles)
+	defer func() { err = hide.Error(err) }()
 	defer recovered.To(&err)
 
 	parsedKeys, problems := parseKeys(opts.Config.Keys)
@@ -110,7 +111,7 @@ func New(opts Options) (_ *Source, err error) {
 		return nil, err
 	}
 	plugin := bundle.New(config, s.manager)
-	plugin.Register("gatehouse", func(status bundle.Status) { opts.Had(status.Name, hide.error(outcome(status))) })
+	plugin.Register("gatehouse", func(status bundle.Status) { opts.Had(status.Name, hide.Error(outcome(status))) })
 	s.manager.Register(bundle.Name, plugin)
 	return s, nil
 }
@@ -158,7 +159,7 @@ func parseBundles(raw map[string]json.RawMessage, services []string, keys map[st
 // Start offers the copies on disk, and then goes on to get bundles. It returns when
 // the copies on disk have been offered. If it fails there is nothing to stop.
 func (s *Source) Start(ctx context.Context) (err error) {
-	defer func() { err = s.log.hide.error(err) }()
+	defer func() { err = s.log.hide.Error(err) }()
 	defer recovered.To(&err)
 	if err := writable(s.persistence); err != nil {
 		return fmt.Errorf("persistence_directory: %w", err)

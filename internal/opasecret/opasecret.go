@@ -1,4 +1,7 @@
-package bundles
+// Package opasecret takes the secrets of OPA's configuration out of texts. What OPA's
+// plugins say of a service that fails, in errors and to their logger, may repeat what a
+// URL or a header holds, and the whole answer of who was to give a token.
+package opasecret
 
 import (
 	"encoding/json"
@@ -15,24 +18,25 @@ const redacted = "[redacted]"
 // found in any text, and are none.
 const minSecret = 4
 
-// redactor takes the configured secrets out of texts.
-type redactor struct{ secrets []string }
+// Redactor takes configured secrets out of texts. The zero value knows of none.
+type Redactor struct{ secrets []string }
 
-// newRedactor finds what may be secret in a configuration: all texts of
-// credentials, headers and keys but paths and addresses, and what follows the ? in
-// a URL, which is how cloud stores sign one.
-func newRedactor(config Config) redactor {
-	var r redactor
-	for _, raw := range config.Services {
+// New finds what may be secret in parts of a configuration, which are by name: all
+// texts of services' credentials and headers, and of keys, but paths and addresses; and
+// what follows the ? in a URL, which is how cloud stores sign one. resources are of what
+// names a resource, a bundle say. What is no JSON is left alone.
+func New(services, keys, resources map[string]json.RawMessage) Redactor {
+	var r Redactor
+	for _, raw := range services {
 		service := object(raw)
 		r.all("", service["credentials"])
 		r.all("", service["headers"])
 		r.query(service["url"])
 	}
-	for _, raw := range config.Keys {
+	for _, raw := range keys {
 		r.all("", object(raw))
 	}
-	for _, raw := range config.Bundles {
+	for _, raw := range resources {
 		r.query(object(raw)["resource"])
 	}
 	// A secret may be part of another.
@@ -51,7 +55,7 @@ func object(raw json.RawMessage) map[string]any {
 // public are the keys below credentials and keys that hold no secrets.
 var public = []string{"algorithm", "ca_cert", "cert", "endpoint", "grant_type", "scheme", "scope", "scopes", "service", "signing_key"}
 
-func (r *redactor) all(key string, value any) {
+func (r *Redactor) all(key string, value any) {
 	switch value := value.(type) {
 	case map[string]any:
 		for k, v := range value {
@@ -68,32 +72,33 @@ func (r *redactor) all(key string, value any) {
 	}
 }
 
-func (r *redactor) query(value any) {
+func (r *Redactor) query(value any) {
 	text, _ := value.(string)
 	if _, query, found := strings.Cut(text, "?"); found {
 		r.add(query)
 	}
 }
 
-func (r *redactor) add(secret string) {
+func (r *Redactor) add(secret string) {
 	if len(secret) >= minSecret {
 		r.secrets = append(r.secrets, secret)
 	}
 }
 
-func (r redactor) text(text string) string {
+// Text is a text without the secrets.
+func (r Redactor) Text(text string) string {
 	for _, secret := range r.secrets {
 		text = strings.ReplaceAll(text, secret, redacted)
 	}
 	return text
 }
 
-// error keeps an error that holds no secret, and flattens one that does.
-func (r redactor) error(err error) error {
+// Error keeps an error that holds no secret, and flattens one that does.
+func (r Redactor) Error(err error) error {
 	if err == nil {
 		return nil
 	}
-	if text := r.text(err.Error()); text != err.Error() {
+	if text := r.Text(err.Error()); text != err.Error() {
 		return errors.New(text)
 	}
 	return err
