@@ -140,7 +140,13 @@ func (c *Configuration) PolicyFile(name string) string {
 }
 
 // Warnings are what is allowed, and worth a second thought.
-func (c *Configuration) Warnings() []string { return slices.Clone(c.warnings) }
+func (c *Configuration) Warnings() []string {
+	warnings := slices.Clone(c.warnings)
+	if len(c.replaced) > 0 {
+		warnings = append(warnings, fmt.Sprintf("policy: replaces the baseline's %s: what those refuse, only the policy's own rules refuse", strings.Join(c.replaced, ", ")))
+	}
+	return warnings
+}
 
 // Rules are the checks of the policy, by name, file and line.
 func (c *Configuration) Rules() []rego.Rule { return c.engine.Rules() }

@@ -1,6 +1,7 @@
 package configcheck_test
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -189,6 +190,10 @@ func TestInForce(t *testing.T) {
 	if err := os.WriteFile(file, []byte(rule), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	tofu := filepath.Join(dir, "gatehouse", "aws_iid", "tofu.rego")
+	if err := errors.Join(os.MkdirAll(filepath.Dir(tofu), 0o755), os.WriteFile(tofu, []byte("package gatehouse.aws_iid\n"), 0o600)); err != nil {
+		t.Fatal(err)
+	}
 	text := serverConf("disable_instance_profile_selectors = true\npolicy { directory = \"" + dir + "\" }\nshadow { directory = \"" + dir + "\" }\nenforcement { ours = \"warn\" }")
 	report := configcheck.Check(t.Context(), "server.conf", text, configcheck.Options{NoBinary: true})
 	if !report.Valid {
@@ -216,7 +221,11 @@ func TestInForce(t *testing.T) {
 	if diff := cmp.Diff(want, rules["account"]); diff != "" {
 		t.Error(diff)
 	}
-	if diff := cmp.Diff([]string{"enforcement: rule ours is at warn: what it refuses gets in"}, p.Warnings); diff != "" {
+	warnings := []string{
+		"enforcement: rule ours is at warn: what it refuses gets in",
+		"policy: replaces the baseline's gatehouse/aws_iid/tofu.rego: what those refuse, only the policy's own rules refuse",
+	}
+	if diff := cmp.Diff(warnings, p.Warnings); diff != "" {
 		t.Error(diff)
 	}
 }
