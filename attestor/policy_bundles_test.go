@@ -213,6 +213,21 @@ func TestPolicyBundles(t *testing.T) {
 	}
 	p.wantOwn(t, "own:2")
 
+	// What replaces a file of the baseline is where its path says. So that is another way
+	// to take a rule away without having its package among the roots.
+	for path, want := range map[string]string{
+		"gatehouse/aws_iid/instance_state.rego":   "gatehouse/aws_iid/instance_state.rego:1: replaces a file of package gatehouse.aws_iid, and is of package acme.lists",
+		"gatehouse/aws_iid/partition.rego/x.rego": "read gatehouse/aws_iid/partition.rego: not a directory",
+	} {
+		p.logs.reset()
+		data.Revision, data.Files = path, map[string]string{path: "package acme.lists\n"}
+		s.Publish("/data", testbundles.Build(t, data))
+		if line := p.logs.next(t, policyRefused); !strings.HasPrefix(fmt.Sprint(line["problem"]), want) {
+			t.Errorf("logged %v, want %s", line, want)
+		}
+	}
+
+	data.Files = nil
 	data.Roots = []string{"acme", "gatehouse/aws_iid"}
 	s.Publish("/data", testbundles.Build(t, data))
 	if line := p.logs.next(t, policyUnavailable); line["bundle"] != "data" || !strings.Contains(fmt.Sprint(line["problem"]), "overlap") {

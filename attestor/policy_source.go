@@ -66,7 +66,11 @@ func (l policyLoader) test(ctx context.Context, overlay *policies.Overlay) (*reg
 	if err != nil {
 		return nil, err
 	}
-	return l.newEngine(ctx, rego.Options{Policy: overlay, SelfTest: overlay.Own, Samples: samples})
+	opts := rego.Options{Policy: overlay, SelfTest: overlay.Own, Samples: samples}
+	if !l.source.WithoutBaseline {
+		opts.Replaces = overlay.Replaced(l.plugin)
+	}
+	return l.newEngine(ctx, opts)
 }
 
 // newEngine makes an engine for the configuration. A panic in the compiler is an

@@ -33,6 +33,11 @@ type Options struct {
 	// Policy holds the policy's files, at their paths; policies.Baseline is one.
 	Policy fs.FS
 
+	// Replaces are files of Policy that are in the place of others, which were of the
+	// plugin's package: so must they be. Otherwise whoever may write some other package,
+	// a bundle with roots say, could take the plugin's rules away.
+	Replaces []string
+
 	// Config becomes data.gatehouse.config. It must be writable as JSON, and must
 	// not hold secrets. The engine itself reads one key: the object enforcement
 	// has "deny", "warn" or "off" for rules by name.
@@ -73,7 +78,7 @@ var pluginPattern = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
 
 // New loads a policy:
 //
-//  1. read and parse every file;
+//  1. read and parse every file, and look at those of Options.Replaces;
 //  2. compile the modules, and the tests if some are to run, strictly, with the
 //     restricted set of built-ins, and check their types against the schemas;
 //  3. check that the package has both entrypoints and declares its schemas;
@@ -108,6 +113,9 @@ func newEngine(ctx context.Context, opts Options) (*Engine, error) {
 	caps := capabilities()
 	src, err := readSource(opts.Policy, caps)
 	if err != nil {
+		return nil, err
+	}
+	if err := src.checkReplaced(opts); err != nil {
 		return nil, err
 	}
 	store, err := newStore(src.data, config)

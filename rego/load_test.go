@@ -184,9 +184,10 @@ func TestLoadRefusesOptions(t *testing.T) {
 		"plugin name":               func(o *rego.Options) { o.Plugin = "aws-iid" },
 		"package gatehouse.gcp_iit": func(o *rego.Options) { o.Plugin = "gcp_iit" },
 		"there is no policy":        func(o *rego.Options) { o.Policy = nil },
-		"timeout -1s is negative":   func(o *rego.Options) { o.Timeout = -1e9 },
-		"configuration: json":       func(o *rego.Options) { o.Config = map[string]any{"x": func() {}} },
-		"has no rule admission":     func(o *rego.Options) { o.Policy = fstest.MapFS{} },
+		"nowhere.rego: replaces a file of package gatehouse.aws_iid, and is no policy": func(o *rego.Options) { o.Replaces = []string{"nowhere.rego"} },
+		"timeout -1s is negative": func(o *rego.Options) { o.Timeout = -1e9 },
+		"configuration: json":     func(o *rego.Options) { o.Config = map[string]any{"x": func() {}} },
+		"has no rule admission":   func(o *rego.Options) { o.Policy = fstest.MapFS{} },
 		"is larger than 4194304 bytes": func(o *rego.Options) {
 			o.Policy = fstest.MapFS{"x.rego": {Data: bytes.Repeat([]byte("#"), 4<<20+1)}}
 		},

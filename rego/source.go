@@ -81,6 +81,22 @@ func (s *source) addModule(name string, content []byte, caps *ast.Capabilities) 
 	return misplaced(name, module)
 }
 
+// checkReplaced checks the packages of Options.Replaces.
+func (s *source) checkReplaced(opts Options) error {
+	pkg := packageRef(opts.Plugin)
+	var problems []error
+	for _, name := range opts.Replaces {
+		switch module := s.modules[name]; {
+		case module == nil:
+			problems = append(problems, fmt.Errorf("%s: replaces a file of package %s, and is no policy", name, dotted(pkg)))
+		case !module.Package.Path.Equal(pkg):
+			problems = append(problems, fmt.Errorf("%s:%d: replaces a file of package %s, and is of package %s",
+				name, module.Package.Location.Row, dotted(pkg), dotted(module.Package.Path)))
+		}
+	}
+	return errors.Join(problems...)
+}
+
 // misplaced refuses rules that someone believes to be in force although the file
 // they are in is a test by its name.
 func misplaced(name string, module *ast.Module) error {
