@@ -148,7 +148,7 @@ func (c *Collector) makeCaches() error {
 	again := cmp.Or(lifetimes.Recheck, defaults.Recheck)
 	lasting := func(name string, lifetime, load time.Duration, size int) cache.Options {
 		return cache.Options{
-			Name: name, Lifetime: lifetime, Recheck: again, Retry: min(listRetry, again), Stale: lifetime,
+			Name: name, Lifetime: lifetime, Recheck: again, Retry: min(retryAfter, again), Stale: lifetime,
 			LoadTimeout: load, Size: size, Waiting: maxWaiting,
 		}
 	}

@@ -107,8 +107,8 @@ const (
 	clusterLifetime = 30 * time.Second
 	recheck         = 10 * time.Second
 
-	// listRetry is how long it is believed that a list can't be had.
-	listRetry = time.Second
+	// retryAfter is the time between two readings of what can't be had.
+	retryAfter = time.Second
 )
 
 // How many of these are kept. The least recently used goes first.

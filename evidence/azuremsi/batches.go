@@ -67,7 +67,7 @@ func newReader[T any](name string, one func(context.Context, resource) (T, error
 	r := &reader[T]{one: one, graph: graph, respell: respell, groupOf: groupOf}
 	var errs [4]error
 	r.lists, errs[0] = cache.New(cache.Options{
-		Name: name + "_list", Lifetime: listLifetime, Recheck: listRecheck, Retry: min(factRetry, listRecheck), Stale: listLifetime,
+		Name: name + "_list", Lifetime: listLifetime, Recheck: listRecheck, Retry: retryAfter, Stale: listLifetime,
 		LoadTimeout: factTimeout, Size: maxLists, Waiting: maxWaiting,
 	}, list)
 	r.batches, errs[1] = batch.New(batchOptions(name), r.load)

@@ -99,7 +99,7 @@ func newCredentials(o Options, transport policy.Transporter) (*credentials, erro
 	}
 	var err error
 	c.usable, err = cache.New(cache.Options{
-		Name: "credential", Waiting: maxWaiting, Lifetime: credentialLifetime, Recheck: credentialRecheck, Retry: factRetry, Stale: credentialLifetime,
+		Name: "credential", Waiting: maxWaiting, Lifetime: credentialLifetime, Recheck: credentialRecheck, Retry: retryAfter, Stale: credentialLifetime,
 		LoadTimeout: credentialTimeout, Size: maxTenants,
 	}, c.load)
 	return c, err

@@ -52,7 +52,7 @@ func newKind[T any](options cache.Options, r *reader[T]) (*kind[T], error) {
 func newFacts(m resourceManager, lifetimes Lifetimes) (*facts, error) {
 	options := func(name string) cache.Options {
 		return cache.Options{
-			Name: name, Lifetime: lifetimes.Resource, Recheck: lifetimes.Recheck, Retry: min(factRetry, lifetimes.Recheck), Stale: lifetimes.Resource,
+			Name: name, Lifetime: lifetimes.Resource, Recheck: lifetimes.Recheck, Retry: min(retryAfter, lifetimes.Recheck), Stale: lifetimes.Resource,
 			LoadTimeout: factTimeout, Size: factCacheSize, Waiting: maxWaiting,
 		}
 	}

@@ -28,18 +28,19 @@ func newKeySets(cloud Cloud, client *http.Client, lifetimes Lifetimes) (*keySets
 	sets, err := cache.New(cache.Options{
 		Name:     "keys",
 		Lifetime: lifetimes.Keys,
-		Recheck:  lifetimes.KeysRecheck, Retry: lifetimes.KeysRecheck,
+		Recheck:  lifetimes.KeysRecheck, Retry: min(retryAfter, lifetimes.KeysRecheck),
 		Stale:       lifetimes.KeysStale,
-		LoadTimeout: keySetTimeout,
-		Size:        2, // versions
-		Waiting:     maxKeyWaiters,
+		LoadTimeout: keySetTimeout, Patience: keySetPatience,
+		Size:    2, // versions
+		Waiting: maxKeyWaiters,
 	}, source.keySet)
 	return &keySets{cloud: cloud, sets: sets}, err
 }
 
 // find returns the set of a version in which a key ID is, if there is one. The
 // authority is asked again for an ID that is not known: keys are rotated without
-// notice. However many ask, it is asked once in keySetRecheck.
+// notice. However many ask, it is asked once in keySetRecheck,
+// and once in retryAfter while it fails.
 func (s *keySets) find(ctx context.Context, version, id string) (keySet, error) {
 	set, err := s.sets.Ask(ctx, version, func(set keySet) bool { return set.has(id) })
 	if err != nil {

@@ -47,6 +47,9 @@ const (
 	keySetStale    = 24 * time.Hour
 	keySetTimeout  = 10 * time.Second
 
+	// keySetPatience is how long a fetch may take until another is begun beside it.
+	keySetPatience = 2 * time.Second
+
 	// maxKeyWaiters is how many tokens with an unknown key may wait for the
 	// next time that the authority can be asked.
 	maxKeyWaiters = maxWaiting
@@ -68,7 +71,6 @@ const (
 const (
 	factLifetime  = time.Minute
 	factRecheck   = 3 * time.Second
-	factRetry     = time.Second // after a failure
 	factTimeout   = 20 * time.Second
 	factCacheSize = 4096
 
@@ -133,3 +135,6 @@ const (
 	credentialTimeout  = 20 * time.Second
 	maxTenants         = 8192
 )
+
+// retryAfter is the time between two readings of what can't be had.
+const retryAfter = time.Second

@@ -3,7 +3,8 @@
 //
 // An answer is shared by all who ask for its key while it is being fetched, is
 // used for a stated lifetime, is renewed in the background while it is in use,
-// and outlives a source that is down for a stated time. Get is the normal
+// and outlives a source that is down for a stated time. A failure is that of those who
+// waited for it: who comes later shares another load, a moment later. Get is the normal
 // question. Ask is the one where an old answer could do harm: to deny a node that
 // was there when it came, only newer than the answer.
 package cache
@@ -19,8 +20,8 @@ import (
 	"github.com/spire-gatehouse/gatehouse/evidence"
 )
 
-// Options say how long answers live. All fields are required. Ages are of this
-// process: no clock is passed in, as one that was made up to judge old evidence
+// Options say how long answers live. All but Patience are required. Ages are of
+// this process: no clock is passed in, as one that was made up to judge old evidence
 // should make no answer older.
 type Options struct {
 	// Name is what is kept, as observers are told: "instance_profile".
@@ -34,9 +35,14 @@ type Options struct {
 	// the cache ask more often.
 	Recheck time.Duration
 
-	// Retry is the same after a load that failed, and so how long a failure outlives
-	// its cause. At most Recheck.
+	// Retry is the same after a load that failed. Who comes within it doesn't hear of
+	// that failure, which may be over: he waits and shares the next load. At most Recheck.
 	Retry time.Duration
+
+	// Patience is how long a load may take before another is begun beside it for who
+	// waits: the source may have come back while that one hangs. Zero means that none
+	// is begun: for loads that give up calls that hang, and try again, by themselves.
+	Patience time.Duration
 
 	// Stale is how old an answer of Get may be when the source is failing. At
 	// least Lifetime.
@@ -74,12 +80,19 @@ type entry[V any] struct {
 	value    V
 	loadedAt time.Time // when the load of value began; zero while there is none
 
-	triedAt time.Time // when the latest finished load began
-	err     error     // its failure, if it failed
+	begunAt time.Time     // when the latest load began
+	ended   chan struct{} // closed, and made anew, when a load ends
 
-	flight  chan struct{} // closed when the running load is done; nil when none runs
-	waiting int           // who wait until they may begin one
+	// The latest load that has ended: when it began and when it ended, and its
+	// failure, if it failed.
+	triedAt, endedAt time.Time
+	err              error
+
+	waiting int // who wait until they may begin one
 }
+
+// running says whether the latest load has not ended.
+func (e *entry[V]) running() bool { return e.triedAt.Before(e.begunAt) }
 
 // New returns a cache in front of load.
 func New[K comparable, V any](options Options, load Load[K, V]) (*Cache[K, V], error) {
@@ -88,6 +101,8 @@ func New[K comparable, V any](options Options, load Load[K, V]) (*Cache[K, V], e
 		return nil, fmt.Errorf("cache: Name and Waiting must be given: %+v", options)
 	case options.Lifetime <= 0, options.Recheck <= 0, options.Retry <= 0, options.LoadTimeout <= 0:
 		return nil, fmt.Errorf("cache: Lifetime, Recheck, Retry and LoadTimeout must be positive: %+v", options)
+	case options.Patience < 0:
+		return nil, fmt.Errorf("cache: Patience must not be negative: %+v", options)
 	case options.Retry > options.Recheck, options.Recheck > options.Lifetime, options.Stale < options.Lifetime:
 		return nil, fmt.Errorf("cache: Retry <= Recheck <= Lifetime <= Stale does not hold: %+v", options)
 	}

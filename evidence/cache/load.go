@@ -6,7 +6,6 @@ import (
 
 	"github.com/spire-gatehouse/gatehouse/evidence"
 	"github.com/spire-gatehouse/gatehouse/internal/recovered"
-	"github.com/spire-gatehouse/gatehouse/internal/sleep"
 )
 
 // A question says how old its answer may be.
@@ -22,7 +21,7 @@ func (c *Cache[K, V]) get(ctx context.Context, key K, q question) (V, error) {
 	c.mu.Lock()
 	e, ok := c.entries.Get(key)
 	if !ok {
-		e = &entry[V]{}
+		e = &entry[V]{ended: make(chan struct{})}
 		c.entries.Add(key, e)
 	}
 	value, result, err := c.answer(ctx, key, e, q)
@@ -40,27 +39,29 @@ func (c *Cache[K, V]) answer(ctx context.Context, key K, e *entry[V], q question
 	var none V
 	result := evidence.LookupHit
 	for {
-		loaded := !e.loadedAt.IsZero()
-		justFailed := e.err != nil && !e.triedAt.Before(q.asked.Add(-c.options.Retry))
-		switch {
+		switch loaded := !e.loadedAt.IsZero(); {
 		case loaded && !e.loadedAt.Before(q.since):
 			c.renew(ctx, key, e, q.asked)
 			return e.value, result, nil
-		case justFailed && loaded && !e.loadedAt.Before(q.failing):
+		case loaded && !e.loadedAt.Before(q.failing) && c.fails(e, q.asked):
+			c.renew(ctx, key, e, q.asked)
 			return e.value, evidence.LookupStale, nil
-		case justFailed:
-			return none, result, e.err // it is not asked again yet
+		case c.failed(e, q.asked):
+			return none, result, e.err
 		}
 		var err error
-		if wait := c.pause(e) - time.Since(e.triedAt); e.flight != nil {
-			result = evidence.LookupShared
-			err = c.wait(ctx, e.flight)
-		} else if !e.triedAt.IsZero() && wait > 0 {
-			err = c.hold(ctx, e, wait)
-		} else {
+		wait := time.Until(e.begunAt.Add(c.pause(e)))
+		switch {
+		case e.begunAt.IsZero(), wait <= 0:
 			c.start(ctx, key, e)
-			err = c.wait(ctx, e.flight)
 			result = evidence.LookupMiss
+		case e.running():
+			if result == evidence.LookupHit {
+				result = evidence.LookupShared
+			}
+			err = c.wait(ctx, e, wait)
+		default:
+			err = c.hold(ctx, e, wait)
 		}
 		if err != nil {
 			return none, result, err
@@ -68,9 +69,26 @@ func (c *Cache[K, V]) answer(ctx context.Context, key K, e *entry[V], q question
 	}
 }
 
-// pause is how long after its latest load a key may be loaded again.
+// fails says whether the source is failing: by its latest answer, which was heard as
+// lately as it is with somebody asking, even if it hangs.
+func (c *Cache[K, V]) fails(e *entry[V], asked time.Time) bool {
+	return e.err != nil && asked.Sub(e.endedAt) < c.options.LoadTimeout+c.options.Recheck
+}
+
+// failed says whether the latest load is one whose failure is that of who asked then:
+// it ended later, and did not begin too long before.
+func (c *Cache[K, V]) failed(e *entry[V], asked time.Time) bool {
+	return e.err != nil && !e.endedAt.Before(asked) && !e.triedAt.Before(asked.Add(-c.options.Retry))
+}
+
+// pause is how long after the beginning of its latest load a key may be loaded again.
 func (c *Cache[K, V]) pause(e *entry[V]) time.Duration {
-	if e.err != nil {
+	switch {
+	case e.running() && c.options.Patience > 0:
+		return c.options.Patience
+	case e.running():
+		return c.options.LoadTimeout + c.options.Recheck // it has ended by then
+	case e.err != nil:
 		return c.options.Retry
 	}
 	return c.options.Recheck
@@ -79,42 +97,42 @@ func (c *Cache[K, V]) pause(e *entry[V]) time.Duration {
 // renew loads an answer anew when it is in the last quarter of its lifetime. The
 // caller holds c.mu.
 func (c *Cache[K, V]) renew(ctx context.Context, key K, e *entry[V], now time.Time) {
-	if e.flight == nil && now.Sub(e.loadedAt) > c.options.Lifetime*3/4 && now.Sub(e.triedAt) >= c.options.Recheck {
+	if !e.running() && now.Sub(e.loadedAt) > c.options.Lifetime*3/4 && now.Sub(e.begunAt) >= c.options.Recheck {
 		c.start(ctx, key, e)
 	}
 }
 
-// wait gives up the lock until a load is done or ctx ends.
-func (c *Cache[K, V]) wait(ctx context.Context, flight <-chan struct{}) error {
+// wait gives up the lock until a load has ended, another may begin, or ctx ends.
+func (c *Cache[K, V]) wait(ctx context.Context, e *entry[V], patience time.Duration) error {
+	ended := e.ended
 	c.mu.Unlock()
 	defer c.mu.Lock()
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
 	select {
-	case <-flight:
+	case <-ended:
+		return nil
+	case <-timer.C:
 		return nil
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
 }
 
-// hold gives up the lock until a load may begin or ctx ends.
+// hold is wait while none runs: only so many may, as what they wait for costs a load.
 func (c *Cache[K, V]) hold(ctx context.Context, e *entry[V], wait time.Duration) error {
 	if e.waiting >= c.options.Waiting {
-		return &evidence.BusyError{What: c.options.Name, After: c.options.Recheck}
+		return &evidence.BusyError{What: c.options.Name, After: c.pause(e)}
 	}
 	e.waiting++
-	c.mu.Unlock()
-	defer func() {
-		c.mu.Lock()
-		e.waiting--
-	}()
-	return sleep.For(ctx, wait)
+	defer func() { e.waiting-- }()
+	return c.wait(ctx, e, wait)
 }
 
 // start loads key in the background. The caller holds c.mu.
 func (c *Cache[K, V]) start(ctx context.Context, key K, e *entry[V]) {
-	flight := make(chan struct{})
-	e.flight = flight
 	began := time.Now()
+	e.begunAt = began
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.options.LoadTimeout)
 	stop := context.AfterFunc(c.open, cancel)
 	go func() {
@@ -123,11 +141,15 @@ func (c *Cache[K, V]) start(ctx context.Context, key K, e *entry[V]) {
 		value, err := c.loadSafely(ctx, key)
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		e.triedAt, e.err, e.flight = began, err, nil
-		if err == nil {
+		if err == nil && began.After(e.loadedAt) {
 			e.value, e.loadedAt = value, began
 		}
-		close(flight)
+		// One that was overtaken says nothing about how the source is by now.
+		if began.After(e.triedAt) {
+			e.triedAt, e.endedAt, e.err = began, time.Now(), err
+		}
+		close(e.ended)
+		e.ended = make(chan struct{})
 	}()
 }
 
