@@ -30,8 +30,8 @@ func newResourceManager(o Options, credentials *credentials) resourceManager {
 		next = o.HTTPClient
 	}
 	options.Transport = bounded{next}
-	options.Retry.MaxRetries, options.Retry.TryTimeout = maxRetries, attemptTimeout
 	reporting(&options.ClientOptions)
+	retrying(&options.ClientOptions)
 	return resourceManager{credentials: credentials, options: options, quotas: newQuotas(), withoutGraph: o.WithoutResourceGraph}
 }
 

@@ -75,8 +75,10 @@ type madeCredential struct {
 func newCredentials(o Options, transport policy.Transporter) (*credentials, error) {
 	c := &credentials{
 		tenants: map[string]TenantCredentials{}, cloud: o.Cloud, newDefault: o.DefaultCredential, log: o.Log,
-		client: azcore.ClientOptions{Cloud: o.Cloud.sdk, Transport: transport},
-		made:   map[string]*madeCredential{},
+		client: azcore.ClientOptions{Cloud: o.Cloud.sdk, Transport: transport, Retry: policy.RetryOptions{
+			TryTimeout: attemptTimeout, MaxRetryDelay: retryAfter,
+		}},
+		made: map[string]*madeCredential{},
 	}
 	reporting(&c.client)
 	var problems []error
