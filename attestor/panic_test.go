@@ -3,6 +3,7 @@ package attestor
 import (
 	"context"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -95,6 +96,30 @@ func TestPanicIsARefusal(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestPanicInTheTelling: what is around the decision, too, is one node's business.
+func TestPanicInTheTelling(t *testing.T) {
+	p := serve(t, newCloud(), &agentStore{})
+	var broken atomic.Bool
+	p.under.now = func() time.Time {
+		if broken.Load() {
+			panic("no clock")
+		}
+		return time.Now()
+	}
+	p.configure(t, baseConfig)
+	broken.Store(true)
+	if _, err := p.attest(t, payload(t, nil)); status.Code(err) != codes.Internal || !strings.HasPrefix(status.Convert(err).Message(), "attestation failed (decision ") {
+		t.Fatalf("got %v", err)
+	}
+	if line := p.logs.next(t, "Panic in an attestation: please report it"); line["panic"] != "panic: no clock" || line["panics"] != int64(1) {
+		t.Errorf("the log has %v", line)
+	}
+	broken.Store(false)
+	if _, err := p.attest(t, payload(t, nil)); err != nil {
+		t.Errorf("the next: %v", err)
 	}
 }
 

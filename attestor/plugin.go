@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/hashicorp/go-hclog"
 	"github.com/spiffe/spire-plugin-sdk/pluginsdk"
 	metricsv1 "github.com/spiffe/spire-plugin-sdk/proto/spire/hostservice/common/metrics/v1"
@@ -223,6 +224,19 @@ func (p *Plugin) Validate(ctx context.Context, req *configv1.ValidateRequest) (*
 
 // Attest decides about one node. The stream carries one payload and one answer.
 func (p *Plugin) Attest(stream nodeattestorv1.NodeAttestor_AttestServer) error {
+	err := p.serve(stream)
+	if bug := new(recovered.Panic); errors.As(err, &bug) {
+		rec := &record{decisionID: uuid.NewString()} // that of the attestation may be what panicked
+		p.notePanic(rec, bug)
+		return refuse(panicked, "%w", bug).status(rec.decisionID)
+	}
+	return err
+}
+
+// serve is Attest. A panic of the decision itself is a refusal like any other; its
+// own error is one only if that couldn't be told.
+func (p *Plugin) serve(stream nodeattestorv1.NodeAttestor_AttestServer) (failed error) {
+	defer recovered.To(&failed)
 	ctx := stream.Context()
 	s, leave, err := p.enter(ctx)
 	defer leave()

@@ -8,6 +8,8 @@ import (
 
 	"github.com/open-policy-agent/opa/v1/bundle"
 	"github.com/open-policy-agent/opa/v1/storage"
+
+	"github.com/spire-gatehouse/gatehouse/internal/recovered"
 )
 
 // store is where OPA believes to keep bundles. It remembers whom to ask.
@@ -32,8 +34,10 @@ var registerActivator = sync.OnceFunc(func() {
 
 type activator struct{}
 
-// Activate implements bundle.Activator.
-func (activator) Activate(opts *bundle.ActivateOpts) error {
+// Activate implements bundle.Activator. It runs in a goroutine of OPA's, where nobody
+// else would make an error of a panic.
+func (activator) Activate(opts *bundle.ActivateOpts) (err error) {
+	defer recovered.To(&err)
 	own, ok := opts.Store.(*store)
 	if !ok {
 		return new(bundle.DefaultActivator).Activate(opts)

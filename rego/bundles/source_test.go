@@ -40,6 +40,9 @@ type heard struct {
 	notices chan string
 }
 
+// errBug stands for an owner that panics.
+var errBug = errors.New("a bug")
+
 // start starts a source whose owner refuses with that error.
 func start(t *testing.T, c bundles.Config, refusal error) heard {
 	t.Helper()
@@ -48,6 +51,9 @@ func start(t *testing.T, c bundles.Config, refusal error) heard {
 		Config: c,
 		Accept: func(_ context.Context, set bundles.Set) error {
 			h.sets <- contents(t, set)
+			if refusal == errBug {
+				panic("a bug")
+			}
 			return refusal
 		},
 		Had:    func(_ string, err error) { h.errs <- err },
@@ -118,6 +124,7 @@ func TestBundle(t *testing.T) {
 		"declares its roots":               {bundle: spec(func(s *testbundles.Spec) { s.Roots = []string{"gatehouse/aws_iid", "acme"} }), signing: signing, keys: keys},
 		"has not expired":                  {bundle: spec(func(s *testbundles.Spec) { s.Claims["exp"] = 4102444800 }), signing: signing, keys: keys},
 		"refused by the owner":             {bundle: good, signing: signing, keys: keys, refusal: errors.New("own.rego:3: no"), want: "own.rego:3: no"},
+		"a bug of the owner":               {bundle: good, signing: signing, keys: keys, refusal: errBug, want: "panic: a bug"},
 		"unsigned":                         {bundle: unsigned, signing: signing, keys: keys, want: "bundle missing .signatures.json file"},
 		"signed without a key":             {bundle: good, want: "verification key not provided"},
 		"signed by another":                {bundle: spec(func(s *testbundles.Spec) { s.Key = other }), signing: signing, keys: keys, want: "failed to verify JWT signature"},
