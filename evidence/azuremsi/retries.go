@@ -4,11 +4,12 @@ import (
 	"errors"
 	"net/http"
 	"slices"
-	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
+
+	"github.com/spire-gatehouse/gatehouse/internal/sleep"
 )
 
 // retrying has each call tried again for as long as its context allows: when it is
@@ -37,10 +38,8 @@ func (failureRetries) Do(request *policy.Request) (*http.Response, error) {
 			return response, err
 		}
 		runtime.Drain(response)
-		select {
-		case <-time.After(retryAfter):
-		case <-ctx.Done():
-			return nil, ctx.Err()
+		if err := sleep.For(ctx, retryAfter); err != nil {
+			return nil, err
 		}
 	}
 }
