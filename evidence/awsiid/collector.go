@@ -131,8 +131,8 @@ func (o Options) check() error {
 	if o.AssumeRole != "" && !IsRoleName(o.AssumeRole) {
 		return fmt.Errorf("%.64q is not a role's name", o.AssumeRole)
 	}
-	if len(o.EKSClusters) > maxClusters {
-		return fmt.Errorf("%d EKS clusters, more than %d", len(o.EKSClusters), maxClusters)
+	if len(o.EKSClusters) > MaxClusters {
+		return fmt.Errorf("%d EKS clusters, more than %d", len(o.EKSClusters), MaxClusters)
 	}
 	for _, name := range o.EKSClusters {
 		if !IsClusterName(name) {
@@ -144,21 +144,12 @@ func (o Options) check() error {
 
 // makeCaches makes one cache for each kind of answer that many nodes share.
 func (c *Collector) makeCaches() error {
-	defaults, lifetimes := DefaultLifetimes(), c.options.Lifetimes
-	again := cmp.Or(lifetimes.Recheck, defaults.Recheck)
-	lasting := func(name string, lifetime, load time.Duration, size int) cache.Options {
-		return cache.Options{
-			Name: name, Lifetime: lifetime, Recheck: again, Retry: min(retryAfter, again), Stale: lifetime,
-			LoadTimeout: load, Size: size, Waiting: maxWaiting,
-		}
-	}
+	bounds := c.options.caches()
 	var err error
-	c.profiles, err = cache.New(lasting(factInstanceProfile, cmp.Or(lifetimes.InstanceProfile, defaults.InstanceProfile), profileLoadTimeout, maxProfiles), c.loadProfile)
-	if err != nil {
+	if c.profiles, err = cache.New(bounds.profiles, c.loadProfile); err != nil {
 		return err
 	}
-	c.clusters, err = cache.New(lasting(factEKS, cmp.Or(lifetimes.EKS, defaults.EKS), clusterLoadTimeout, maxMemberships), c.loadCluster)
-	if err != nil {
+	if c.clusters, err = cache.New(bounds.clusters, c.loadCluster); err != nil {
 		return err
 	}
 	organization := c.options.Organization
@@ -168,10 +159,32 @@ func (c *Collector) makeCaches() error {
 	if err := organization.check(); err != nil {
 		return fmt.Errorf("organization: %w", err)
 	}
-	if c.accounts, err = cache.New(lasting(factOrganization, organization.TTL, accountsLoadTimeout, 1), c.loadAccounts); err != nil {
+	if c.accounts, err = cache.New(bounds.accounts, c.loadAccounts); err != nil {
 		return fmt.Errorf("organization: %w", err)
 	}
 	return nil
+}
+
+// caches are what the caches keep, and for how long.
+type caches struct{ profiles, clusters, accounts cache.Options }
+
+func (o Options) caches() caches {
+	defaults := DefaultLifetimes()
+	again := cmp.Or(o.Lifetimes.Recheck, defaults.Recheck)
+	lasting := func(name string, lifetime, load time.Duration, size int) cache.Options {
+		return cache.Options{
+			Name: name, Lifetime: lifetime, Recheck: again, Retry: min(retryAfter, again), Stale: lifetime,
+			LoadTimeout: load, Size: size, Waiting: maxWaiting,
+		}
+	}
+	all := caches{
+		profiles: lasting(factInstanceProfile, cmp.Or(o.Lifetimes.InstanceProfile, defaults.InstanceProfile), profileLoadTimeout, maxProfiles),
+		clusters: lasting(factEKS, cmp.Or(o.Lifetimes.EKS, defaults.EKS), clusterLoadTimeout, maxMemberships),
+	}
+	if o.Organization != nil {
+		all.accounts = lasting(factOrganization, o.Organization.TTL, accountsLoadTimeout, 1)
+	}
+	return all
 }
 
 // scopeOf is where calls about a node go.

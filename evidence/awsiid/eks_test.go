@@ -390,3 +390,30 @@ func TestEKSLargeCluster(t *testing.T) {
 		t.Errorf("pages asked with so many names: %v, want 50 twice and 20 once, a page a group", sizes)
 	}
 }
+
+// So many clusters of an account and region are looked at at a time.
+func TestClustersAtOnce(t *testing.T) {
+	const atOnce = 4
+	for n, took := range map[int]time.Duration{atOnce: time.Second, atOnce + 1: 2 * time.Second} {
+		synctest.Test(t, func(t *testing.T) {
+			all, names := clusters{}, []string{}
+			for i := range n {
+				names = append(names, fmt.Sprint("c", i))
+				all[names[i]] = nil
+			}
+			c := all.cloud()
+			list := c.nodeGroups
+			c.nodeGroups = func(s awsiid.Scope, in *eks.ListNodegroupsInput) (*eks.ListNodegroupsOutput, error) {
+				time.Sleep(time.Second)
+				return list(s, in)
+			}
+			nodes := newFleet(t, awsiid.Options{Clients: c, EKSClusters: names})
+			node, began := nodes.node(testRegion, nil), time.Now()
+			same(t, gather(t, node, "eks"), inCluster())
+			if got := time.Since(began); got != took {
+				t.Errorf("%d clusters: took %v, want %v", n, got, took)
+			}
+			synctest.Wait()
+		})
+	}
+}

@@ -57,7 +57,7 @@ const (
 	maxScalingGroups = 2_000   // of a cluster
 	maxNodes         = 100_000 // of a cluster
 	maxPages         = 5_000   // of one list; a page may be empty
-	maxClusters      = 1_000   // configured ones
+	MaxClusters      = 1_000   // configured ones
 	maxAnswer        = 32 << 20
 )
 

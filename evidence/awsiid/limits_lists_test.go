@@ -105,7 +105,7 @@ func TestAWSListLimits(t *testing.T) {
 			_, err := convertAccount(orgtypes.Account{Paths: make([]string, n)}, "777777777777")
 			return err
 		}, "65 paths of an account, more than 64"},
-		"configured clusters": {maxClusters, func(n int) error {
+		"configured clusters": {MaxClusters, func(n int) error {
 			var o Options
 			for i := range n {
 				o.EKSClusters = append(o.EKSClusters, fmt.Sprint("c", i))

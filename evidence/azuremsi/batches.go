@@ -66,14 +66,18 @@ func newReader[T any](name string, one func(context.Context, resource) (T, error
 ) (*reader[T], error) {
 	r := &reader[T]{one: one, graph: graph, respell: respell, groupOf: groupOf}
 	var errs [4]error
-	r.lists, errs[0] = cache.New(cache.Options{
-		Name: name + "_list", Lifetime: listLifetime, Recheck: listRecheck, Retry: retryAfter, Stale: listLifetime,
-		LoadTimeout: factTimeout, Size: maxLists, Waiting: maxWaiting,
-	}, list)
+	r.lists, errs[0] = cache.New(listOptions(name), list)
 	r.batches, errs[1] = batch.New(batchOptions(name), r.load)
 	r.direct, errs[2] = batch.New(batchOptions(name+"_direct"), r.loadDirectly)
 	r.spellings, errs[3] = newSpellings()
 	return r, errors.Join(errs[:]...)
+}
+
+func listOptions(name string) cache.Options {
+	return cache.Options{
+		Name: name + "_list", Lifetime: listLifetime, Recheck: listRecheck, Retry: min(retryAfter, listRecheck), Stale: listLifetime,
+		LoadTimeout: factTimeout, Size: maxLists, Waiting: maxWaiting,
+	}
 }
 
 // read reads one resource, together with those that are read at the same time.

@@ -100,11 +100,15 @@ func newCredentials(o Options, transport policy.Transporter) (*credentials, erro
 		return nil, errors.Join(problems...)
 	}
 	var err error
-	c.usable, err = cache.New(cache.Options{
-		Name: "credential", Waiting: maxWaiting, Lifetime: credentialLifetime, Recheck: credentialRecheck, Retry: retryAfter, Stale: credentialLifetime,
-		LoadTimeout: credentialTimeout, Size: maxTenants,
-	}, c.load)
+	c.usable, err = cache.New(credentialOptions(), c.load)
 	return c, err
+}
+
+func credentialOptions() cache.Options {
+	return cache.Options{
+		Name: "credential", Waiting: maxWaiting, Lifetime: credentialLifetime, Recheck: credentialRecheck, Retry: retryAfter, Stale: credentialLifetime,
+		LoadTimeout: credentialTimeout, Size: MaxTenants,
+	}
 }
 
 // of returns a tenant's credential, or errNoCredential.
@@ -161,8 +165,8 @@ func (c *credentials) make(tenant string) (*madeCredential, error) {
 	if made := c.made[tenant]; made != nil {
 		return made, nil
 	}
-	if len(c.made) >= maxTenants {
-		return nil, fmt.Errorf("credentials for %d tenants are in use already", maxTenants)
+	if len(c.made) >= MaxTenants {
+		return nil, fmt.Errorf("credentials for %d tenants are in use already", MaxTenants)
 	}
 	config := c.tenants[tenant]
 	made := &madeCredential{explicit: config.AppID != ""}

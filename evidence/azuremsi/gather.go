@@ -49,13 +49,14 @@ func newKind[T any](options cache.Options, r *reader[T]) (*kind[T], error) {
 	return k, errors.Join(errs[:]...)
 }
 
-func newFacts(m resourceManager, lifetimes Lifetimes) (*facts, error) {
-	options := func(name string) cache.Options {
-		return cache.Options{
-			Name: name, Lifetime: lifetimes.Resource, Recheck: lifetimes.Recheck, Retry: min(retryAfter, lifetimes.Recheck), Stale: lifetimes.Resource,
-			LoadTimeout: factTimeout, Size: factCacheSize, Waiting: maxWaiting,
-		}
+func factOptions(name string, lifetimes Lifetimes) cache.Options {
+	return cache.Options{
+		Name: name, Lifetime: lifetimes.Resource, Recheck: lifetimes.Recheck, Retry: min(retryAfter, lifetimes.Recheck), Stale: lifetimes.Resource,
+		LoadTimeout: factTimeout, Size: factCacheSize, Waiting: maxWaiting,
 	}
+}
+
+func newFacts(m resourceManager, lifetimes Lifetimes) (*facts, error) {
 	f := &facts{asker: m}
 	var errs [6]error
 	machines, err := newReader(factVirtualMachine, m.readMachine, m.graphMachines(), m.listMachines, respelt,
@@ -66,9 +67,9 @@ func newFacts(m resourceManager, lifetimes Lifetimes) (*facts, error) {
 	errs[1] = err
 	searches, err := batch.New(batchOptions("principal"), m.findMachines)
 	errs[2] = err
-	f.machines, errs[3] = newKind(options(factVirtualMachine), machines)
-	f.interfaces, errs[4] = newKind(options("network_interface"), interfaces)
-	f.searches, errs[5] = cache.New(options("principal"), func(ctx context.Context, p principal) ([]ResourceID, error) {
+	f.machines, errs[3] = newKind(factOptions(factVirtualMachine, lifetimes), machines)
+	f.interfaces, errs[4] = newKind(factOptions("network_interface", lifetimes), interfaces)
+	f.searches, errs[5] = cache.New(factOptions("principal", lifetimes), func(ctx context.Context, p principal) ([]ResourceID, error) {
 		// Nothing but a GUID gets into the query, which has no parameters.
 		objectID, err := parseGUID(p.objectID)
 		if err != nil {

@@ -40,6 +40,18 @@ func (m resourceManager) queryGraph(ctx context.Context, tenant, subscription, q
 	if err := quota.wait(ctx); err != nil {
 		return nil, err
 	}
+	var response *http.Response
+	answer, err := client.Resources(policy.WithCaptureResponse(ctx, &response), graphRequest(subscription, query), nil)
+	quota.update(response)
+	if refusesGraph(err) {
+		return nil, fmt.Errorf("%w: %w", errRefused, short(err))
+	} else if err != nil {
+		return nil, short(err)
+	}
+	return rowsOf(answer.QueryResponse)
+}
+
+func graphRequest(subscription, query string) armresourcegraph.QueryRequest {
 	format, top := armresourcegraph.ResultFormatObjectArray, int32(graphRows)
 	request := armresourcegraph.QueryRequest{
 		Query:   &query,
@@ -48,18 +60,15 @@ func (m resourceManager) queryGraph(ctx context.Context, tenant, subscription, q
 	if subscription != "" {
 		request.Subscriptions = []*string{&subscription}
 	}
-	var response *http.Response
-	answer, err := client.Resources(policy.WithCaptureResponse(ctx, &response), request, nil)
-	quota.update(response)
-	if refusesGraph(err) {
-		return nil, fmt.Errorf("%w: %w", errRefused, short(err))
-	} else if err != nil {
-		return nil, short(err)
-	}
-	if value(answer.ResultTruncated) == armresourcegraph.ResultTruncatedTrue || value(answer.SkipToken) != "" {
+	return request
+}
+
+// rowsOf returns the rows of an answer that has all of them.
+func rowsOf(answer armresourcegraph.QueryResponse) ([]map[string]any, error) {
+	data, ok := answer.Data.([]any)
+	if len(data) > graphRows || value(answer.ResultTruncated) == armresourcegraph.ResultTruncatedTrue || value(answer.SkipToken) != "" {
 		return nil, fmt.Errorf("answered more than %d rows", graphRows)
 	}
-	data, ok := answer.Data.([]any)
 	if !ok {
 		return nil, fmt.Errorf("answered %T, not rows", answer.Data)
 	}

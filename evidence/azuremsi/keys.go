@@ -25,16 +25,20 @@ type keySets struct {
 
 func newKeySets(cloud Cloud, client *http.Client, lifetimes Lifetimes) (*keySets, error) {
 	source := newAuthority(cloud, client)
-	sets, err := cache.New(cache.Options{
+	sets, err := cache.New(keySetOptions(lifetimes), source.keySet)
+	return &keySets{cloud: cloud, sets: sets}, err
+}
+
+func keySetOptions(lifetimes Lifetimes) cache.Options {
+	return cache.Options{
 		Name:     "keys",
 		Lifetime: lifetimes.Keys,
 		Recheck:  lifetimes.KeysRecheck, Retry: min(retryAfter, lifetimes.KeysRecheck),
 		Stale:       lifetimes.KeysStale,
 		LoadTimeout: keySetTimeout, Patience: keySetPatience,
 		Size:    2, // versions
-		Waiting: maxKeyWaiters,
-	}, source.keySet)
-	return &keySets{cloud: cloud, sets: sets}, err
+		Waiting: maxWaiting,
+	}
 }
 
 // find returns the set of a version in which a key ID is, if there is one. The

@@ -49,10 +49,6 @@ const (
 
 	// keySetPatience is how long a fetch may take until another is begun beside it.
 	keySetPatience = 2 * time.Second
-
-	// maxKeyWaiters is how many tokens with an unknown key may wait for the
-	// next time that the authority can be asked.
-	maxKeyWaiters = maxWaiting
 )
 
 // Bounds on what Resource Manager answers about one machine, above Azure's own.
@@ -84,7 +80,8 @@ const (
 	// until one tells how the group is spelt.
 	maxSpellingReads = 3
 
-	// maxWaiting is how many may wait for the next reading of one thing.
+	// maxWaiting is how many may wait for the next reading of one thing: tokens with
+	// an unknown key for that of the keys, too.
 	maxWaiting = 1024
 
 	// maxRetries is how often Resource Manager is asked again when it throttles or
@@ -133,7 +130,7 @@ const (
 	credentialLifetime = 5 * time.Minute
 	credentialRecheck  = 10 * time.Second
 	credentialTimeout  = 20 * time.Second
-	maxTenants         = 8192
+	MaxTenants         = 8192
 )
 
 // retryAfter is the time between two readings of what can't be had.

@@ -48,6 +48,10 @@ func TestAzureLimits(t *testing.T) {
 		}
 		return strings.Replace(string(text), "{", "{"+with, 1)
 	}
+	public, err := NewCloud(CloudConfig{})
+	if err != nil {
+		t.Fatal(err)
+	}
 	const id = "/subscriptions/0a7d5b3c-2b8e-4c1f-9f6b-0d9a6f2f4e11/resourceGroups/g/providers/Microsoft.Compute/virtualMachines/"
 	for name, tc := range map[string]struct {
 		limit  int
@@ -79,6 +83,14 @@ func TestAzureLimits(t *testing.T) {
 		}, "257 keys, more than 256"},
 		"depth of a key set": {maxSetDepth, func(n int) error {
 			_, err := parseKeySet([]byte(`{"keys":[` + string(key) + `],"x":` + strings.Repeat("[", n-1) + strings.Repeat("]", n-1) + `}`))
+			return err
+		}, "nested deeper than 4 levels"},
+		"depth of the metadata": {maxSetDepth, func(n int) error {
+			nested := `{"x":` + strings.Repeat("[", n-1) + strings.Repeat("]", n-1) + `}`
+			_, err := newAuthority(public, &http.Client{Transport: answering(nested)}).keySet(t.Context(), "2.0")
+			if err != nil && strings.Contains(err.Error(), "issuer") {
+				return nil // it was read
+			}
 			return err
 		}, "nested deeper than 4 levels"},
 		"tags": {maxTags, func(n int) error {
@@ -175,6 +187,10 @@ func TestAzureLimits(t *testing.T) {
 			_, err := listAll(t.Context(), pager, func(int) []*int { return nil }, func(int) *string { return nil }, func(ResourceID, int) (int, error) { return 0, nil })
 			return err
 		}, "a list of more than 50 pages"},
+		"a tag's key": {maxTagText, func(n int) error {
+			_, err := tags(map[string]*string{strings.Repeat("k", n): new("v")})
+			return err
+		}, "more than 1024 bytes"},
 		"a text of an answer": {maxTagText, func(n int) error {
 			_, err := tags(map[string]*string{"k": new(strings.Repeat("v", n))})
 			return err

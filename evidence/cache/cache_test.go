@@ -270,15 +270,45 @@ func TestCache(t *testing.T) {
 	})
 }
 
-func TestLoadEndsInTime(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := &source{took: time.Hour}
-		c, err := cache.New(options, s.load)
-		if err != nil {
-			t.Fatal(err)
+// TestAges: an answer is used up to its very age, and not after it.
+func TestAges(t *testing.T) {
+	run(t, "Lifetime", func(t *testing.T, c *cache.Cache[string, string], s *source) {
+		want(t, s, 1, "a1")(c.Get(t.Context(), "a"))
+		want(t, s, 2, "b2")(c.Get(t.Context(), "b"))
+		time.Sleep(options.Lifetime)
+		if got, err := c.Get(t.Context(), "a"); got != "a1" || err != nil {
+			t.Errorf("at its age: got %q, %v", got, err)
 		}
-		if _, err := c.Get(t.Context(), "a"); !errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("got %v", err)
+		synctest.Wait() // a is renewed
+		time.Sleep(1)
+		want(t, s, 4, "b4")(c.Get(t.Context(), "b"))
+	})
+	run(t, "Stale", func(t *testing.T, c *cache.Cache[string, string], s *source) {
+		want(t, s, 1, "a1")(c.Get(t.Context(), "a"))
+		s.set(0, errors.New("down"))
+		time.Sleep(options.Stale)
+		want(t, s, 2, "a1")(c.Get(t.Context(), "a"))
+		time.Sleep(1)
+		if got, err := c.Get(t.Context(), "a"); err == nil {
+			t.Errorf("older: got %q", got)
+		}
+	})
+	run(t, "Recheck", func(t *testing.T, c *cache.Cache[string, string], s *source) {
+		want(t, s, 1, "a1")(c.Get(t.Context(), "a"))
+		began := time.Now()
+		time.Sleep(1) // or it would be as new as the question
+		want(t, s, 2, "a2")(c.Ask(t.Context(), "a", no))
+		if took := time.Since(began); took != options.Recheck {
+			t.Errorf("asked again after %v, want %v", took, options.Recheck)
+		}
+	})
+	run(t, "LoadTimeout", func(t *testing.T, c *cache.Cache[string, string], s *source) {
+		s.set(options.LoadTimeout-1, nil)
+		want(t, s, 1, "a1")(c.Get(t.Context(), "a"))
+		s.set(time.Hour, nil)
+		began := time.Now()
+		if got, err := c.Get(t.Context(), "b"); !errors.Is(err, context.DeadlineExceeded) || time.Since(began) != options.LoadTimeout {
+			t.Errorf("got %q, %v after %v, want an end after %v", got, err, time.Since(began), options.LoadTimeout)
 		}
 	})
 }
