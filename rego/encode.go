@@ -76,11 +76,13 @@ func (e *encoder) value(v reflect.Value, depth int) (ast.Value, error) {
 		return ast.Number(strconv.FormatUint(v.Uint(), 10)), nil
 	case reflect.Float32, reflect.Float64:
 		return floatValue(v)
-	case reflect.Pointer, reflect.Interface:
+	case reflect.Interface:
+		return e.value(v.Elem(), depth)
+	case reflect.Pointer:
 		if v.IsNil() {
 			return ast.NullValue, nil
 		}
-		return e.value(v.Elem(), depth+1)
+		return e.value(v.Elem(), depth+1) // or a pointer to itself would never end
 	case reflect.Slice:
 		return e.slice(v, depth)
 	case reflect.Map:

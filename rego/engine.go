@@ -1,6 +1,7 @@
 package rego
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -53,6 +54,8 @@ type Options struct {
 	// answer to, a denial or not; nil for none.
 	Samples fs.FS
 }
+
+func (o Options) timeout() time.Duration { return cmp.Or(o.Timeout, defaultTimeout) }
 
 // An Engine evaluates one revision of policy and configuration. It never changes
 // and is safe for concurrent use.
@@ -138,7 +141,7 @@ func newEngine(ctx context.Context, opts Options) (*Engine, error) {
 	}
 	engine := &Engine{
 		plugin:   opts.Plugin,
-		timeout:  opts.Timeout,
+		timeout:  opts.timeout(),
 		revision: revision(opts.Plugin, src.files, configJSON),
 		rules:    rules,
 		enforced: enforced,
@@ -146,9 +149,6 @@ func newEngine(ctx context.Context, opts Options) (*Engine, error) {
 		compiler: compiler,
 		store:    store,
 		modules:  src.modules,
-	}
-	if engine.timeout == 0 {
-		engine.timeout = defaultTimeout
 	}
 	pkg := packageRef(opts.Plugin)
 	if engine.admission, err = prepare(ctx, pkg.Append(ast.StringTerm(admission)), compiler, store, caps); err != nil {

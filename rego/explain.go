@@ -3,6 +3,7 @@ package rego
 import (
 	"context"
 	"slices"
+	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 
@@ -68,7 +69,7 @@ func (e *Engine) Explain(ctx context.Context, in Input, level TraceLevel) (_ Exp
 	if err != nil {
 		return Explanation{}, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, explainFactor*e.timeout)
+	ctx, cancel := context.WithTimeout(ctx, e.explainTime())
 	defer cancel()
 	seen := newWatch(e.compiler, e.parts)
 	if _, err := evaluate(ctx, &e.admission, input, in.Time, seen); err != nil {
@@ -86,6 +87,9 @@ func (e *Engine) Explain(ctx context.Context, in Input, level TraceLevel) (_ Exp
 	parts, err := e.explain(ctx, seen, input, last)
 	return Explanation{Parts: parts, Trace: events.lines(level)}, err
 }
+
+// explainTime bounds an explanation.
+func (e *Engine) explainTime() time.Duration { return explainFactor * e.timeout }
 
 // explain puts together what was seen of each part.
 func (e *Engine) explain(ctx context.Context, seen *watch, input ast.Value, last string) ([]Part, error) {

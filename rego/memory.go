@@ -21,6 +21,11 @@ const memoryInterval = 2 * time.Millisecond
 // takes every attestation with it; so at least what grows without end on a sample
 // or in a test never takes over. The caller must call stop.
 func boundMemory(ctx context.Context) (limited context.Context, stop func()) {
+	return boundHeap(ctx, heap)
+}
+
+// boundHeap does what boundMemory does. heap says what the process takes, in bytes.
+func boundHeap(ctx context.Context, heap func() uint64) (limited context.Context, stop func()) {
 	limited, cancel := context.WithCancelCause(ctx)
 	go func() {
 		ticker := time.NewTicker(memoryInterval)

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/cover"
@@ -27,11 +28,15 @@ func selfTest(ctx context.Context, src *source, own func(file string) bool, caps
 	if own == nil {
 		return nil
 	}
-	results, err := suite{source: src, own: own, caps: caps}.run(ctx)
+	results, err := newSuite(src, own, caps).run(ctx)
 	if err != nil {
 		return err
 	}
-	failed := slices.DeleteFunc(results, func(r *tester.Result) bool { return r.Pass() || r.Skip })
+	return failures(slices.DeleteFunc(results, func(r *tester.Result) bool { return r.Pass() || r.Skip }))
+}
+
+// failures tells of the first failed tests, and how many more there are.
+func failures(failed []*tester.Result) error {
 	var problems []error
 	for i, result := range failed {
 		if i == maxFailures {
@@ -52,6 +57,12 @@ type suite struct {
 	prints bool   // keep what tests print: without limit, so only for a person who waits
 	trace  bool
 	cover  *cover.Cover // nil, or what tests evaluate is noted there
+
+	testTime, allTestsTime time.Duration // of one test, and of all
+}
+
+func newSuite(src *source, own func(file string) bool, caps *ast.Capabilities) suite {
+	return suite{source: src, own: own, caps: caps, testTime: maxTestTime, allTestsTime: maxAllTestsTime}
 }
 
 // run runs the tests and returns their results in the order of the files. It is
@@ -71,7 +82,7 @@ func (s suite) run(ctx context.Context) (results []*tester.Result, err error) {
 	if !chosen {
 		return nil, nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, maxAllTestsTime)
+	ctx, cancel := context.WithTimeout(ctx, s.allTestsTime)
 	defer cancel()
 	store := inmem.NewFromObject(s.data)
 	txn, err := store.NewTransaction(ctx)
@@ -87,7 +98,7 @@ func (s suite) run(ctx context.Context) (results []*tester.Result, err error) {
 		SetCompiler(compiler).
 		SetStore(store).
 		SetModules(modules).
-		SetTimeout(maxTestTime).
+		SetTimeout(s.testTime).
 		RaiseBuiltinErrors(true).
 		CapturePrintOutput(s.prints).
 		EnableTracing(s.trace).
@@ -104,7 +115,7 @@ func (s suite) run(ctx context.Context) (results []*tester.Result, err error) {
 	}
 	switch cause := context.Cause(ctx); {
 	case errors.Is(cause, context.DeadlineExceeded):
-		return nil, fmt.Errorf("tests: not done within %s: %w", maxAllTestsTime, cause)
+		return nil, fmt.Errorf("tests: not done within %s: %w", s.allTestsTime, cause)
 	case cause != nil:
 		return nil, fmt.Errorf("tests: stopped: %w", cause)
 	}

@@ -67,7 +67,8 @@ func test(ctx context.Context, opts TestOptions) (TestRun, error) {
 	if _, err := compileModules(ctx, all, src.schemas, store, caps); err != nil {
 		return TestRun{}, err
 	}
-	tests := suite{source: src, own: opts.Own, caps: caps, filter: opts.Filter, prints: true, trace: opts.Trace}
+	tests := newSuite(src, opts.Own, caps)
+	tests.filter, tests.prints, tests.trace = opts.Filter, true, opts.Trace
 	if opts.Coverage {
 		tests.cover = cover.New()
 	}
