@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strconv"
 	"strings"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgproto3"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
@@ -69,6 +71,7 @@ func Open(opts Options) (*DB, error) {
 	if config.ConnConfig.ConnectTimeout <= 0 || config.ConnConfig.ConnectTimeout > opts.Timeout {
 		config.ConnConfig.ConnectTimeout = opts.Timeout
 	}
+	config.ConnConfig.BuildFrontend = newFrontend
 	defaults := map[string]string{
 		"application_name": "gatehouse",
 		// A statement that nobody waits for any more must not hold locks.
@@ -93,6 +96,13 @@ func Open(opts Options) (*DB, error) {
 	db := &DB{pool: pool, opts: opts, prepare: make(chan struct{}, 1)}
 	db.prepare <- struct{}{}
 	return db, nil
+}
+
+// newFrontend reads what the server says.
+func newFrontend(r io.Reader, w io.Writer) *pgproto3.Frontend {
+	f := pgproto3.NewFrontend(r, w)
+	f.SetMaxBodyLen(maxMessageBytes)
+	return f
 }
 
 // ReadPassword reads a password file: one line, whose end does not count. It shows

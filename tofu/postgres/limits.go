@@ -6,4 +6,8 @@ const (
 
 	// maxPasswordBytes bounds what is read of a password file.
 	maxPasswordBytes = 1 << 10
+
+	// maxMessageBytes bounds one message of the server. Gatehouse reads one row at a
+	// time, of a few short columns.
+	maxMessageBytes = 1 << 20
 )

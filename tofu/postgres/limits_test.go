@@ -1,11 +1,17 @@
 package postgres
 
 import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/jackc/pgx/v5/pgproto3"
 )
 
 // TestPostgresLimits tries each bound on both sides.
@@ -33,5 +39,27 @@ func TestPostgresLimits(t *testing.T) {
 			t.Errorf("%d connections asked for: got %d, want %d", asked, got, want)
 		}
 		db.Close()
+	}
+}
+
+// TestMessageSize: the server's messages are read up to the bound.
+func TestMessageSize(t *testing.T) {
+	db, err := Open(Options{ConnectionString: "host=db", MaxConnections: 1, Timeout: time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	receive := func(n int) error {
+		message := binary.BigEndian.AppendUint32([]byte{'d'}, uint32(n+4)) // CopyData, which may hold anything
+		message = append(message, make([]byte, n)...)
+		_, err := db.pool.Config().ConnConfig.BuildFrontend(bytes.NewReader(message), io.Discard).Receive()
+		return err
+	}
+	if err := receive(maxMessageBytes); err != nil {
+		t.Error(err)
+	}
+	var tooLong *pgproto3.ExceededMaxBodyLenErr
+	if err := receive(maxMessageBytes + 1); !errors.As(err, &tooLong) {
+		t.Errorf("one byte more: got %v", err)
 	}
 }
