@@ -45,10 +45,14 @@ func (e *engines) get(ctx context.Context, plugin, digest string, config map[str
 	}
 	e.mu.Unlock()
 	l.once.Do(func() {
-		l.engine, l.err = rego.New(ctx, rego.Options{Plugin: plugin, Policy: e.policy.Files, Config: config, Timeout: askTimeout})
+		l.engine, l.err = rego.New(ctx, e.options(plugin, config))
 		if l.err != nil {
 			l.err = fmt.Errorf("policy %s for %s: %w", e.policy.Name, plugin, l.err)
 		}
 	})
 	return l.engine, l.err
+}
+
+func (e *engines) options(plugin string, config map[string]any) rego.Options {
+	return rego.Options{Plugin: plugin, Policy: e.policy.Files, Config: config, Timeout: askTimeout}
 }

@@ -49,11 +49,21 @@ type spiffeIDJSON struct {
 func (id spiffeIDJSON) String() string { return "spiffe://" + id.TrustDomain + id.Path }
 
 // ReadEntries reads what "spire-server entry show -output json" prints.
-func ReadEntries(r io.Reader) (*Entries, error) {
+func ReadEntries(r io.Reader) (*Entries, error) { return readEntries(boundEntries(r)) }
+
+// boundEntries has one byte too many left when it is read to the bound.
+func boundEntries(r io.Reader) *io.LimitedReader {
+	return &io.LimitedReader{R: r, N: maxEntriesBytes + 1}
+}
+
+func readEntries(limited *io.LimitedReader) (*Entries, error) {
 	var listed struct {
 		Entries *[]entryJSON `json:"entries"`
 	}
-	err := json.NewDecoder(r).Decode(&listed)
+	err := json.NewDecoder(limited).Decode(&listed)
+	if limited.N == 0 {
+		return nil, fmt.Errorf("is longer than %d bytes", maxEntriesBytes)
+	}
 	if err == nil && listed.Entries == nil {
 		err = errors.New("it has no entries")
 	}

@@ -22,6 +22,10 @@ const (
 	batchBytes = 256 << 10
 )
 
+// maxEntriesBytes is how long a list of registration entries may be: some half a
+// million of them.
+const maxEntriesBytes = 512 << 20
+
 // askTimeout is how long one question may take: many times as long as in an
 // attestation, as all processors are busy with replaying.
 const askTimeout = 20 * time.Second

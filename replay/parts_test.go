@@ -111,12 +111,15 @@ func TestLimits(t *testing.T) {
 		common.Key != "common" || common.Decisions != decisions || len(common.Samples) != 3 {
 		t.Errorf("%d decisions, %d nodes, %d groups, %d ungrouped, the first %s: %d with %d samples", class.Decisions, class.Nodes, len(class.Groups), class.Ungrouped, common.Key, common.Decisions, len(common.Samples))
 	}
+	if n := len(tl.whom["plugin"].rows); n != maxWhomValues {
+		t.Errorf("%d values are told apart", n)
+	}
 	whom := tl.whom["plugin"].dimension("plugin")
 	if len(whom.Rows) != maxWhomRows || whom.Others != decisions-maxWhomRows {
 		t.Errorf("%d rows, %d others", len(whom.Rows), whom.Others)
 	}
 	remarks := tl.skipped.list
-	if len(remarks) != maxRemarks || remarks[maxRemarks-1].Lines != decisions-maxRemarks+1 {
+	if len(remarks) != maxRemarks || remarks[maxRemarks-2].Why != fmt.Sprint("why ", maxRemarks-2) || !strings.HasPrefix(remarks[maxRemarks-1].Why, "has something else") || remarks[maxRemarks-1].Lines != decisions-maxRemarks+1 {
 		t.Errorf("%d remarks, the last of %d lines", len(remarks), remarks[len(remarks)-1].Lines)
 	}
 }

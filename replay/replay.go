@@ -42,6 +42,26 @@ type Options struct {
 	Read *atomic.Int64
 }
 
+// complete checks options, and fills in what is not given.
+func (o *Options) complete() error {
+	if o.Samples < 0 || o.Samples > MaxSamples {
+		return fmt.Errorf("replay: %d samples are not between 1 and %d", o.Samples, MaxSamples)
+	}
+	if o.Samples == 0 {
+		o.Samples = defaultSamples
+	}
+	if o.Workers == 0 {
+		o.Workers = runtime.GOMAXPROCS(0)
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Read == nil {
+		o.Read = new(atomic.Int64)
+	}
+	return nil
+}
+
 // ErrNothing is the error of a log of which no decision could be replayed.
 var ErrNothing = errors.New("no decision could be replayed")
 
@@ -55,20 +75,8 @@ const GCPercent = 400
 // with, does not load for any decision, that a log can't be opened, or that ctx
 // ended.
 func Run(ctx context.Context, logs []Log, o Options) (*Report, error) {
-	if o.Samples < 0 || o.Samples > MaxSamples {
-		return nil, fmt.Errorf("replay: %d samples are not between 1 and %d", o.Samples, MaxSamples)
-	}
-	if o.Samples == 0 {
-		o.Samples = defaultSamples
-	}
-	if o.Workers == 0 {
-		o.Workers = runtime.GOMAXPROCS(0)
-	}
-	if o.Now == nil {
-		o.Now = time.Now
-	}
-	if o.Read == nil {
-		o.Read = new(atomic.Int64)
+	if err := o.complete(); err != nil {
+		return nil, err
 	}
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)

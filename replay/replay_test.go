@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"encoding/xml"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -202,6 +203,32 @@ func TestSites(t *testing.T) {
 	group := report.Classes[0].Groups[0]
 	if group.Key != "owners" || cmp.Diff([]string{"b.rego:4"}, group.At) != "" || cmp.Diff([]string{"b.rego:4"}, group.Samples[0].New.At) != "" {
 		t.Errorf("got %s", asJSON(t, report.Classes))
+	}
+}
+
+// TestSitesOfManySamples: it is asked of the first samples only.
+func TestSitesOfManySamples(t *testing.T) {
+	const asked = 10
+	candidate := policy(t, map[string]string{
+		"a.rego": "package gatehouse.aws_iid\n\nviolation contains {\"rule\": \"owners\", \"msg\": \"a\"} if input.facts.instance.state == \"lost\"\n",
+		"b.rego": "package gatehouse.aws_iid\n\nviolation contains {\"rule\": \"owners\", \"msg\": \"b\"} if input.facts.instance.state == \"running\"\n",
+	})
+	lines := linesOf(t, "aws_iid")
+	log := lines[:1]
+	var want [][]string
+	for i := range asked + 2 {
+		log = append(log, changed(t, attested(t, lines), "decision_id", fmt.Sprint(i)))
+		want = append(want, []string{"b.rego:3"})
+	}
+	want[asked] = []string{"a.rego:3", "b.rego:3"} // one of them
+	want[asked+1] = want[asked]
+	report := run(t, replay.Options{Candidate: candidate}, logOf("log", log...))
+	var got [][]string
+	for _, sample := range report.Classes[0].Groups[0].Samples {
+		got = append(got, sample.New.At)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
 
