@@ -85,7 +85,6 @@ const (
 	defaultAWSPartition      = "aws"
 	defaultManagementRegion  = "us-west-2"
 	defaultOrgAccountMapTTL  = 3 * time.Minute
-	minOrgAccountMapTTL      = time.Minute
 	accessKeyIDVariable      = "AWS_ACCESS_KEY_ID"
 	secretAccessKeyVariable  = "AWS_SECRET_ACCESS_KEY"
 	sessionTokenVariable     = "AWS_SESSION_TOKEN"
@@ -215,8 +214,8 @@ func buildEKS(o *plugindata.Object) *eksConfig {
 		block.Problem("eks_cluster_names", "is missing: name the clusters; to ask for no cluster remove the block validate_eks_cluster_membership")
 	case clusters != nil && len(clusters) == 0:
 		block.Problem("eks_cluster_names", "is empty, which would let no node in; to ask for no cluster remove the block validate_eks_cluster_membership")
-	case len(clusters) > maxEKSClusters:
-		block.Problem("eks_cluster_names", "must not name more than %d clusters", maxEKSClusters)
+	case len(clusters) > awsiid.MaxClusters:
+		block.Problem("eks_cluster_names", "must not name more than %d clusters", awsiid.MaxClusters)
 	}
 	return &eksConfig{ClusterNames: clusters}
 }

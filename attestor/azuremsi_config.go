@@ -127,8 +127,8 @@ func buildAzureTenants(o *plugindata.Object) map[string]azureTenantConfig {
 	switch {
 	case len(keys) == 0:
 		o.Problem("tenants", "is empty, which would let no machine in: name at least one tenant, by its ID")
-	case len(keys) > maxAzureTenants:
-		o.Problem("tenants", "must not have more than %d tenants", maxAzureTenants)
+	case len(keys) > azuremsi.MaxTenants:
+		o.Problem("tenants", "must not have more than %d tenants", azuremsi.MaxTenants)
 		return nil
 	}
 	tenants := make(map[string]azureTenantConfig, len(keys))

@@ -3,7 +3,6 @@ package attestor
 import (
 	"fmt"
 	"regexp"
-	"slices"
 	"time"
 
 	"github.com/spire-gatehouse/gatehouse/attestor/agentpath"
@@ -12,10 +11,7 @@ import (
 
 // What the plugins' configurations have in common.
 
-const (
-	defaultCloudTimeout = 20 * time.Second
-	minCloudTimeout     = time.Second
-)
+const defaultCloudTimeout = 20 * time.Second
 
 // ruleNamePattern is what policies call their rules.
 var ruleNamePattern = regexp.MustCompile(`^[a-z][a-z0-9_]{0,63}$`)
@@ -39,12 +35,14 @@ func lacks(o *plugindata.Object, key string) bool {
 // twice counts once, as it does for SPIRE's built-in plugins.
 func names(o *plugindata.Object, key string, right func(string) bool, wanted string) []string {
 	all, _ := o.Strings(key)
+	seen := make(map[string]bool, len(all)) // there may be as many as a megabyte holds
 	var once []string
 	for i, name := range all {
 		if !right(name) {
 			o.ElementProblem(key, i, "%s", wanted)
 		}
-		if !slices.Contains(once, name) {
+		if !seen[name] {
+			seen[name] = true
 			once = append(once, name)
 		}
 	}

@@ -25,12 +25,8 @@ func definedTests(t *testing.T) map[string]bool {
 		if entry.IsDir() && path != ".." && strings.HasPrefix(entry.Name(), ".") {
 			return fs.SkipDir
 		}
-		if !strings.HasSuffix(path, "_test.go") {
-			return nil
-		}
-		text, err := os.ReadFile(path)
-		for _, match := range definedTest.FindAllStringSubmatch(string(text), -1) {
-			defined[match[1]] = true
+		if strings.HasSuffix(path, "_test.go") {
+			err = addTests(path, defined)
 		}
 		return err
 	})
@@ -64,6 +60,15 @@ func tablesOf(t *testing.T, page, heading string) [][]string {
 		t.Fatalf("docs/%s has no table below %q", page, heading)
 	}
 	return rows[1:] // the first has the names of the columns
+}
+
+// addTests adds the tests of one file.
+func addTests(path string, to map[string]bool) error {
+	text, err := os.ReadFile(path)
+	for _, match := range definedTest.FindAllStringSubmatch(string(text), -1) {
+		to[match[1]] = true
+	}
+	return err
 }
 
 // TestDocumentedTestsExist: each test that the documentation points to is there,

@@ -73,6 +73,18 @@ func awsOf(t *testing.T, c *cloud) Kind {
 	return kind
 }
 
+// patient gives policy the time that it takes on a machine where tests load policies
+// beside it.
+func patient(kind Kind) Kind {
+	build := kind.build
+	kind.build = func(ctx context.Context, text string, h host) (built, []plugindata.Problem) {
+		b, problems := build(ctx, text, h)
+		b.policyTimeout = time.Minute
+		return b, problems
+	}
+	return kind
+}
+
 // serveKind serves a plugin of that kind.
 func serveKind(t *testing.T, kind Kind, store *agentStore) *plugin {
 	t.Helper()

@@ -51,6 +51,10 @@ type built struct {
 	limits       limits
 	warnings     []string // what is allowed, and worth a second thought
 
+	// policyTimeout bounds one evaluation of policy. Zero means rego's default, which a
+	// machine that tests have overloaded can miss.
+	policyTimeout time.Duration
+
 	// release is called when the last attestation of this configuration is over
 	// and there is another; nil for nothing.
 	release func()

@@ -4,10 +4,9 @@ import "time"
 
 // Bounds on the configuration, and on what one attestation may take and write.
 const (
+	minCloudTimeout      = time.Second
 	maxCloudTimeout      = 5 * time.Minute
 	maxAgentPathTemplate = 4096 // bytes
-	maxEKSClusters       = 1000
-	maxAzureTenants      = 8192
 
 	// What the block limits may say.
 	maxConcurrent = 100_000
@@ -18,6 +17,9 @@ const (
 	// for each node again, a longer one than a week would hardly be meant.
 	minCacheTime = time.Second
 	maxCacheTime = 7 * 24 * time.Hour
+
+	// minOrgAccountMapTTL is that of SPIRE's built-in plugin.
+	minOrgAccountMapTTL = time.Minute
 
 	// What the block claims may say.
 	minClaimTTL          = time.Second

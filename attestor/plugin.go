@@ -307,5 +307,5 @@ func (p *Plugin) notePanic(rec *record, err error) {
 	}
 	p.meter.Count(telemetry.Panics, 1, "attestation")
 	p.log.Error("Panic in an attestation: please report it", "decision_id", rec.decisionID,
-		"panic", cut(panicked.Error(), maxLoggedReason), "stack", cut(string(panicked.Stack), maxLoggedReason), "panics", p.panics.Add(1))
+		"panic", cutReason(panicked.Error()), "stack", cutReason(string(panicked.Stack)), "panics", p.panics.Add(1))
 }

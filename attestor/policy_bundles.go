@@ -217,12 +217,7 @@ func (b *policyBundles) had(name string, err error) {
 	}
 	b.bad = problem
 	b.events.policyUnavailable()
-	for i, problem := range messages(err) {
-		if i == maxLoggedProblems {
-			break
-		}
-		b.log.Error(b.role.unavailable, "bundle", name, "problem", oneLine(problem), "policy_revision", current.name())
-	}
+	b.logEach(b.role.unavailable, messages(err), "bundle", name, "policy_revision", current.name())
 }
 
 func (b *policyBundles) notice(text string) {

@@ -158,16 +158,21 @@ func (f *policyFollower) refused(problems []string, source ...any) {
 	f.bad = all
 	f.events.policyRefused()
 	fields := append(slices.Clone(source), "policy_revision", f.inForce().name())
+	f.logEach(f.role.refused, problems, fields...)
+}
+
+// logEach logs a line for each problem.
+func (f *policyFollower) logEach(message string, problems []string, fields ...any) {
 	for i, problem := range problems {
 		if i == maxLoggedProblems {
-			f.log.Error("Policy change refused, for more reasons than are logged", fields...)
+			f.log.Error("Policy has more problems than are logged", append([]any{"not_logged", len(problems) - i}, fields...)...)
 			break
 		}
-		f.log.Error(f.role.refused, append([]any{"problem", oneLine(problem)}, fields...)...)
+		f.log.Error(message, append([]any{"problem", oneLine(problem)}, fields...)...)
 	}
 }
 
 // oneLine makes one line of a compiler's message, and a bounded one.
 func oneLine(text string) string {
-	return cut(strings.Join(strings.Fields(text), " "), maxLoggedReason)
+	return cutReason(strings.Join(strings.Fields(text), " "))
 }

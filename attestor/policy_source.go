@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/spire-gatehouse/gatehouse/internal/recovered"
 	"github.com/spire-gatehouse/gatehouse/policies"
@@ -17,6 +18,8 @@ type policyLoader struct {
 	plugin string
 	source policySource
 	config map[string]any // data.gatehouse.config
+
+	timeout time.Duration // of one evaluation; zero means rego's default
 }
 
 // policyRevision is an engine and what it was made of.
@@ -41,22 +44,30 @@ func (l policyLoader) load(ctx context.Context) (policyRevision, error) {
 	}
 	// Files that are written meanwhile could give a policy that nobody wrote, some
 	// files old and some new.
-	before, err := rego.Digest(overlay)
+	var engine *rego.Engine
+	var failure error
+	digest, err := untilSteady(func() (string, error) { return rego.Digest(overlay) }, func() { engine, failure = l.test(ctx, overlay) })
 	if err != nil {
 		return policyRevision{}, err
 	}
+	return policyRevision{engine: engine, digest: digest, replaced: overlay.Replaced(l.plugin)}, failure
+}
+
+// untilSteady reads files until they have the same digest before and after.
+func untilSteady(digest func() (string, error), read func()) (string, error) {
+	before, err := digest()
+	if err != nil {
+		return "", err
+	}
 	for range maxReads {
-		engine, failure := l.test(ctx, overlay)
-		after, err := rego.Digest(overlay)
-		switch {
-		case err != nil:
-			return policyRevision{}, err
-		case before == after:
-			return policyRevision{engine: engine, digest: after, replaced: overlay.Replaced(l.plugin)}, failure
+		read()
+		after, err := digest()
+		if err != nil || after == before {
+			return after, err
 		}
 		before = after
 	}
-	return policyRevision{}, errors.New("the directory's files change all the time")
+	return "", errors.New("the directory's files change all the time")
 }
 
 // test makes an engine of an operator's files. Their tests must pass; the
@@ -77,7 +88,7 @@ func (l policyLoader) test(ctx context.Context, overlay *policies.Overlay) (*reg
 // error: a bad policy must not take the plugin down.
 func (l policyLoader) newEngine(ctx context.Context, opts rego.Options) (_ *rego.Engine, err error) {
 	defer recovered.To(&err)
-	opts.Plugin, opts.Config = l.plugin, l.config
+	opts.Plugin, opts.Config, opts.Timeout = l.plugin, l.config, l.timeout
 	return rego.New(ctx, opts)
 }
 

@@ -88,15 +88,15 @@ func (rec *record) log(log hclog.Logger, r *refusal) {
 	}
 	add("node", rec.identity)
 	add("agent_id", rec.agentID)
-	add("claim_error", cut(rec.claimError, maxLoggedReason))
+	add("claim_error", cutReason(rec.claimError))
 	if len(rec.exempt) > 0 {
 		fields = append(fields, "exempt", rec.exempt)
 	}
 	if len(rec.warnings) > 0 {
-		fields = append(fields, "warnings", cut(reasons(rec.warnings), maxLoggedReason))
+		fields = append(fields, "warnings", cutReason(reasons(rec.warnings)))
 	}
 	if len(rec.factErrors) > 0 {
-		fields = append(fields, "fact_errors", rec.factErrors)
+		fields = append(fields, "fact_errors", cutAll(rec.factErrors))
 	}
 	if r == nil {
 		log.Info("Node attested", append(fields, "selectors", len(rec.selectors), "can_reattest", rec.canReattest)...)
@@ -105,13 +105,16 @@ func (rec *record) log(log hclog.Logger, r *refusal) {
 	if rules := r.rules(); len(rules) > 0 {
 		fields = append(fields, "rules", rules)
 	}
-	fields = append(fields, "outcome", r.class.name, "reason", cut(r.Error(), maxLoggedReason))
+	fields = append(fields, "outcome", r.class.name, "reason", cutReason(r.Error()))
 	if r.class == internal || r.class == panicked {
 		log.Error("Node attestation refused", fields...)
 	} else {
 		log.Warn("Node attestation refused", fields...)
 	}
 }
+
+// cutReason bounds what is wrong with one attestation, or one file of policy.
+func cutReason(text string) string { return cut(text, maxLoggedReason) }
 
 // cut bounds a text for the log to some bytes, at the end of a character.
 func cut(text string, limit int) string {

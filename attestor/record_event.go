@@ -35,7 +35,7 @@ func (rec *record) event(r *refusal) *decisionlog.Event {
 		e.Engine, e.Config, e.Bundles = s.engine, s.policyConfig, s.bundles
 	}
 	if r != nil {
-		e.Outcome.Error = cut(r.Error(), maxLoggedReason)
+		e.Outcome.Error = cutReason(r.Error())
 	}
 	rec.clouds.report(&e.Outcome)
 	return e

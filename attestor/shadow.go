@@ -49,14 +49,16 @@ type shadowCase struct {
 	judgement judgement
 }
 
+// unfedShadow is one that has no policy yet.
+func (p *Plugin) unfedShadow() *shadow {
+	return &shadow{log: p.log, meter: p.meter, tell: p.decisions.put, queue: make(chan shadowCase, maxShadowWaiting)}
+}
+
 // newShadow is the shadow policy of a loader; start starts it. What is wrong with
 // its policy, it tells the server's log later, since it must keep nobody from
 // being configured; the error is of its configuration.
 func (p *Plugin) newShadow(loader policyLoader) (*shadow, error) {
-	s := &shadow{
-		log: p.log, meter: p.meter, tell: p.decisions.put,
-		queue: make(chan shadowCase, maxShadowWaiting),
-	}
+	s := p.unfedShadow()
 	follower := &policyFollower{loader: loader, role: shadowRole, log: p.log, events: changes{p.meter, telemetry.Shadow}}
 	var err error
 	if loader.source.Bundles != nil {
@@ -156,7 +158,7 @@ func (s *shadow) ask(c shadowCase) (ok bool) {
 	if errors.As(err, &panicked) {
 		s.meter.Count(telemetry.Panics, 1, "shadow")
 		s.log.Error("Panic in the shadow policy's evaluation: please report it", "decision_id", c.event.DecisionID,
-			"panic", cut(panicked.Error(), maxLoggedReason), "stack", cut(string(panicked.Stack), maxLoggedReason))
+			"panic", cutReason(panicked.Error()), "stack", cutReason(string(panicked.Stack)))
 	}
 	return err == nil
 }
@@ -178,7 +180,7 @@ func (s *shadow) judge(c shadowCase) (err error) {
 	counted := "same"
 	switch {
 	case err != nil:
-		counted, result = "failed", decisionlog.Shadow{Outcome: "failed", Error: cut(err.Error(), maxLoggedReason)}
+		counted, result = "failed", decisionlog.Shadow{Outcome: "failed", Error: cutReason(err.Error())}
 	case !decided:
 		counted, result = "undecided", decisionlog.Shadow{Outcome: "undecided", FactsMissing: again.missing}
 	default:

@@ -34,12 +34,9 @@ func (p *plugin) withShadow(t *testing.T, files map[string]string) *manual {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := &manual{}
-	m.shadow = &shadow{
-		log: p.under.log, meter: p.under.meter, ctx: t.Context(), cancel: func() {}, feed: fixedPolicy{},
-		queue: make(chan shadowCase, maxShadowWaiting),
-		tell:  func(e *decisionlog.Event) { m.told = append(m.told, e) },
-	}
+	m := &manual{shadow: p.under.unfedShadow()}
+	m.ctx, m.cancel, m.feed = t.Context(), func() {}, fixedPolicy{}
+	m.tell = func(e *decisionlog.Event) { m.told = append(m.told, e) }
 	m.engine.Store(revision.engine)
 	current.shadow = m.shadow
 	p.under.current.Store(&current)

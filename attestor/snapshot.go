@@ -105,7 +105,7 @@ func (p *Plugin) load(ctx context.Context, req configRequest, keep bool) (_ load
 	if problems = append(problems, found...); len(problems) > 0 {
 		return loaded{}, &ConfigError{problems}
 	}
-	loader := policyLoader{plugin: p.kind.name, source: built.policy, config: built.policyConfig}
+	loader := policyLoader{plugin: p.kind.name, source: built.policy, config: built.policyConfig, timeout: built.policyTimeout}
 	policy, err := p.openPolicy(ctx, loader, keep)
 	if err != nil {
 		return loaded{}, configError(messages(err))

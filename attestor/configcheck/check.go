@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -134,13 +135,23 @@ func (c *checker) plugin(p serverconf.Plugin, trustDomain string) Plugin {
 		})
 		return result
 	}
-	text, readErr := os.ReadFile(p.DataFile)
+	text, readErr := readData(p.DataFile)
 	if readErr != nil {
 		problem("plugin_data_file", "%v", readErr)
 		return result
 	}
 	c.load(&result, kind, trustDomain, string(text), func(found []plugindata.Problem) []Problem { return in(p.DataFile, found) })
 	return result
+}
+
+// readData reads no more than it takes to see that a file is too long.
+func readData(name string) ([]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, plugindata.MaxSize+1))
 }
 
 // alone looks at a plugin_data that is a file of its own.

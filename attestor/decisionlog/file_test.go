@@ -212,7 +212,7 @@ func TestReader(t *testing.T) {
 	if reader.Torn() != 1 {
 		t.Errorf("%d torn lines, want 1", reader.Torn())
 	}
-	_, err := NewReader(bytes.NewReader(bytes.Repeat([]byte("x"), maxConfigLine+2))).Next()
+	_, err := NewReader(bytes.NewReader(bytes.Repeat([]byte("x"), maxConfigLine+1))).Next()
 	if err == nil || !strings.Contains(err.Error(), "this is no decision log") {
 		t.Errorf("an endless line: %v", err)
 	}
@@ -224,7 +224,7 @@ func TestReaderPassesOver(t *testing.T) {
 	decision := `{"decision_id":"1","path":"gatehouse/aws_iid/decision","custom":{"gatehouse":{"config":"a"}}}`
 	text := strings.Join([]string{
 		`{"decision_id":"c","path":"gatehouse/config","result":[],"custom":{"gatehouse":{"config":"a"}}}`,
-		strings.Repeat("x", maxConfigLine+2),
+		strings.Repeat("x", maxConfigLine+1),
 		`{"decision_id":"torn`,
 		`{"msg":"another program's"}`,
 		`{"decision_id":"1","path":"authz/allow"}`,

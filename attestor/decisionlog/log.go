@@ -57,22 +57,30 @@ type configuration struct {
 // before old, which it is to replace and which may write to the same file, has
 // ended; old may be nil.
 func Start(config Config, labels map[string]string, log hclog.Logger, old *Log) (*Log, error) {
-	l := &Log{
-		labels:     withOwnLabels(labels),
-		log:        log,
-		complaints: newComplaints(log, config.Lost),
-		queue:      make(chan *Event, maxWaiting),
-		ended:      make(chan struct{}),
-	}
+	l := newLog(withOwnLabels(labels), log, config.Lost)
 	var err error
 	if l.sinks, err = l.open(config); err != nil || len(l.sinks) == 0 {
 		return nil, err
 	}
+	l.start(old)
+	return l, nil
+}
+
+func newLog(labels map[string]string, log hclog.Logger, lost func(int64)) *Log {
+	return &Log{
+		labels:     labels,
+		log:        log,
+		complaints: newComplaints(log, lost),
+		queue:      make(chan *Event, maxWaiting),
+		ended:      make(chan struct{}),
+	}
+}
+
+func (l *Log) start(old *Log) {
 	ctx, stop := context.WithCancel(context.Background())
 	l.stop = stop
 	go l.run(ctx, old)
 	go l.complaints.run(l.ended)
-	return l, nil
 }
 
 // Put has an event written. It never waits: if too many do already, the event is

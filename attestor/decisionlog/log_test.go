@@ -54,10 +54,9 @@ func (c *counting) close(context.Context) error                       { return n
 func startWith(t testing.TB, sinks ...sink) (*Log, *serverLog) {
 	t.Helper()
 	logged, logger := newServerLog()
-	ctx, stop := context.WithCancel(context.Background())
-	l := &Log{labels: testLabels, sinks: sinks, log: logger, complaints: newComplaints(logger, nil), queue: make(chan *Event, maxWaiting), ended: make(chan struct{}), stop: stop}
-	go l.run(ctx, nil)
-	go l.complaints.run(l.ended)
+	l := newLog(testLabels, logger, nil)
+	l.sinks = sinks
+	l.start(nil)
 	return l, logged
 }
 

@@ -151,7 +151,7 @@ func (r *Reader) readLine() ([]byte, error) {
 		switch {
 		case err == nil && whole == nil:
 			return part[:len(part)-1], nil
-		case len(whole)+len(part) > maxConfigLine+1:
+		case len(whole)+len(bytes.TrimSuffix(part, []byte("\n"))) > maxConfigLine:
 			return nil, r.passOver(err)
 		}
 		whole = append(whole, part...)

@@ -3,6 +3,7 @@ package dirwatch_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -61,6 +62,19 @@ func (w watched) wait(t *testing.T) time.Time {
 	case <-time.After(deadline):
 		t.Fatal("no change is noticed")
 		panic("unreachable")
+	}
+}
+
+// refused waits for the problem that there are too many folders.
+func (w watched) refused(t *testing.T) {
+	t.Helper()
+	select {
+	case err := <-w.problems:
+		if err.Error() != "dirwatch: "+w.dir+" has more than 1000 folders" {
+			t.Error(err)
+		}
+	case <-time.After(deadline):
+		t.Error("nobody says that there are too many folders")
 	}
 }
 
@@ -162,12 +176,30 @@ func TestPoll(t *testing.T) {
 // A directory that takes too many watches is polled, and that is said.
 func TestTooManyFolders(t *testing.T) {
 	dir := t.TempDir()
+	const most = 1000
+	for n := range most - 1 { // the directory is one too
+		must(t, os.Mkdir(filepath.Join(dir, fmt.Sprint(n)), 0o755))
+	}
+	w := watch(t, dir, time.Hour)
+	must(t, write(filepath.Join(dir, "0", "file"), ""))
+	w.wait(t)
+	select {
+	case err := <-w.problems:
+		t.Errorf("as many as there may be: %v", err)
+	default:
+	}
+	must(t, os.Mkdir(filepath.Join(dir, "more"), 0o755))
+	w.wait(t)
+	w.refused(t)
+}
+
+// A link to a folder above it makes endlessly many.
+func TestEndlessFolders(t *testing.T) {
+	dir := t.TempDir()
 	for _, name := range []string{"a", "b"} {
 		must(t, os.Symlink(".", filepath.Join(dir, name)))
 	}
 	w := watch(t, dir, 10*time.Millisecond)
 	w.wait(t)
-	if err := <-w.problems; err.Error() != "dirwatch: "+dir+" has more than 1000 folders" {
-		t.Error(err)
-	}
+	w.refused(t)
 }

@@ -8,6 +8,6 @@ const (
 	// itself for each level. Real configurations need four.
 	maxDepth = 32
 
-	// maxShownKey bounds how much of a key a message shows.
+	// maxShownKey bounds how many characters of a key a message shows.
 	maxShownKey = 64
 )

@@ -18,6 +18,10 @@ func TestConfigurationLimits(t *testing.T) {
 		"depth": {32, func(n int) string { // the key is one, and so is the object that it is in
 			return "a = " + strings.Repeat("[", n-1) + strings.Repeat("]", n-1)
 		}, "objects and lists nest deeper than 32 levels here"},
+		"depth of labels": {32, func(n int) string { // the block's object is one, and so is its key
+			return "a" + strings.Repeat(" b", n-2) + " {}"
+		}, "objects and lists nest deeper than 32 levels here"},
+		"labels before a block": {32, func(n int) string { return "a" + strings.Repeat(" b", n-2) }, "objects and lists nest deeper than 32 levels here"},
 		"depth in JSON": {32, func(n int) string {
 			return `{"a": ` + strings.Repeat("[", n-1) + strings.Repeat("]", n-1) + "}"
 		}, "objects and lists nest deeper than 32 levels here"},
@@ -37,6 +41,25 @@ func TestConfigurationLimits(t *testing.T) {
 			}
 			if got := problem(tc.limit + 1); got != tc.beyond {
 				t.Errorf("at %d: got %q, want %q", tc.limit+1, got, tc.beyond)
+			}
+		})
+	}
+}
+
+// TestShownKeys: a message shows a plain key as it is, another one in quotes, and
+// neither beyond the bound.
+func TestShownKeys(t *testing.T) {
+	const most = 64 // characters
+	for name, tc := range map[string]struct{ key, want string }{
+		"plain":          {strings.Repeat("k", most), strings.Repeat("k", most)},
+		"plain and long": {strings.Repeat("k", most+1), `"` + strings.Repeat("k", most) + `…"`},
+		"quoted":         {strings.Repeat("é", most), `"` + strings.Repeat("é", most) + `"`},
+		"and long":       {strings.Repeat("é", most+1), `"` + strings.Repeat("é", most) + `…"`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := plugindata.Parse(`"` + tc.key + `" = 1`)
+			if got := o.Problems(); len(got) != 1 || got[0].Key != tc.want {
+				t.Errorf("got %v, want one about %s", got, tc.want)
 			}
 		})
 	}

@@ -238,8 +238,8 @@ func plainKey(key string) bool {
 
 // quotedKey is a key as a message shows it.
 func quotedKey(key string) string {
-	if runes := []rune(key); len(runes) > maxShownKey {
-		key = string(runes[:maxShownKey]) + "…"
+	if short := shorten(key); short != key {
+		key = short + "…"
 	}
 	return strconv.Quote(key)
 }

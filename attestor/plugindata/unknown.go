@@ -49,7 +49,7 @@ func (o *Object) instead(key string) string {
 	return "known here: " + strings.Join(known, ", ")
 }
 
-// shorten bounds what the comparison of keys costs.
+// shorten bounds what a message shows of a key, and what the comparison of keys costs.
 func shorten(key string) string {
 	if runes := []rune(key); len(runes) > maxShownKey {
 		return string(runes[:maxShownKey])

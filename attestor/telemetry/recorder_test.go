@@ -180,14 +180,22 @@ func TestFailingService(t *testing.T) {
 // stays what it is.
 func TestStuckService(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		type round struct{ after, time time.Duration }
+		rounds := make(chan round, 2)
 		s := &spire{answer: func(ctx context.Context, _ string) error {
+			end, _ := ctx.Deadline()
+			rounds <- round{time.Since(began), time.Until(end)}
 			<-ctx.Done()
 			return ctx.Err()
 		}}
 		r := start(s)
 		time.Sleep(interval)
 		synctest.Wait() // it hangs
-		began := time.Now()
+		if round := <-rounds; round.after != interval || round.time != handOverTime {
+			t.Errorf("it was asked after %v, and had %v, want %v and %v", round.after, round.time, interval, handOverTime)
+		}
+		began = time.Now()
 		for n := range 10 * maxSamples {
 			r.Observe(StepTime, 1, "verify")
 			r.Count(Attestations, 1, "attested")
@@ -204,7 +212,7 @@ func TestStuckService(t *testing.T) {
 		}
 		began = time.Now()
 		r.Close()
-		if took := time.Since(began); took > closeTime {
+		if took := time.Since(began); took != closeTime {
 			t.Errorf("the end took %v", took)
 		}
 	})

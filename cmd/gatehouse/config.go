@@ -41,7 +41,7 @@ gatehouse. FILE may also hold just a plugin_data; then --plugin says whose.` +
 			if err := reply.check(); err != nil {
 				return err
 			}
-			text, err := os.ReadFile(args[0])
+			text, err := readFile(args[0])
 			if err != nil {
 				return err
 			}

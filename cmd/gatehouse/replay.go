@@ -119,7 +119,7 @@ func (r *replayCommand) options() (replay.Options, error) {
 		o.Against = &against
 	}
 	if r.config != "" {
-		text, err := os.ReadFile(r.config)
+		text, err := readFile(r.config)
 		if err == nil {
 			err = json.Unmarshal(text, &o.Config)
 		}
