@@ -9,6 +9,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/open-policy-agent/opa/v1/plugins/logs"
+
+	"github.com/spire-gatehouse/gatehouse/internal/opasecret"
 )
 
 // TestLineSizes tries what a line may be on both sides.
@@ -94,7 +96,7 @@ func TestConsoleSizes(t *testing.T) {
 func TestProblemSize(t *testing.T) {
 	for n, want := range map[int]int{maxProblem: maxProblem, maxProblem + 1: maxProblem} {
 		logged, logger := newServerLog()
-		newOPALogger(logger).Error("%s", strings.Repeat("é", n))
+		newOPALogger(logger, opasecret.Redactor{}).Error("%s", strings.Repeat("é", n))
 		said, _ := logged.lines(t, "Decision log upload")[0]["problem"].(string)
 		if got := utf8.RuneCountInString(said); got != want {
 			t.Errorf("%d characters: got %d, want %d", n, got, want)
