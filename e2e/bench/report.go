@@ -24,6 +24,7 @@ const (
 	azureServer       = "azure_msi, storm through a whole SPIRE server, without limits"
 	awsSequential     = "aws_iid, one node after the other"
 	azureSequential   = "azure_msi, one node after the other"
+	flatCost          = "flat cost: " // before the name of a World
 )
 
 // A Report is what a Suite measured.

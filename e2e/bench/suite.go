@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"regexp"
 	"time"
 
 	"github.com/spire-gatehouse/gatehouse/e2e/spire"
@@ -21,6 +22,9 @@ type Suite struct {
 	Sequential   int // nodes, one after the other
 	Rounds       int
 	Long         bool // the built-in also weathers the large throttled storm
+
+	// Only says which rows of the report to measure, by their names; nil for all.
+	Only *regexp.Regexp
 
 	AWS   Rates
 	Azure AzureRates
@@ -61,12 +65,18 @@ func (s Suite) Run(ctx context.Context) (*Report, error) {
 		return nil, err
 	}
 	for _, r := range append(s.aws(amazon, large), s.azure(azure, machines)...) {
+		if !s.wants(r.name) {
+			continue
+		}
 		if err := s.run(ctx, report, r); err != nil {
 			return report, err
 		}
 	}
 	return report, s.sequences(ctx, report, amazon, large, azure, machines)
 }
+
+// wants says whether a row is to be measured.
+func (s Suite) wants(name string) bool { return s.Only == nil || s.Only.MatchString(name) }
 
 func (s Suite) say(format string, args ...any) {
 	fmt.Fprintf(s.Progress, time.Now().Format("15:04:05 ")+format+"\n", args...)
@@ -183,6 +193,9 @@ func (s Suite) sequences(ctx context.Context, report *Report, amazon *AWS, large
 		{azureSequential, atAzure, [2]Job{azure.Job(Storm, s.Program, machines), azure.Job(Storm, "", machines)}},
 	}
 	for _, b := range beside {
+		if !s.wants(b.name) {
+			continue
+		}
 		s.say("%s", b.name)
 		latencies, err := Sequence{Jobs: b.jobs, Blocks: blocks}.Spawn(ctx, b.at.env, b.at.reset)
 		if err != nil {
@@ -196,7 +209,10 @@ func (s Suite) sequences(ctx context.Context, report *Report, amazon *AWS, large
 	}
 	flat := func(at site, worlds []World) error {
 		for _, world := range worlds {
-			s.say("flat cost: %s", world.Name)
+			if !s.wants(flatCost + world.Name) {
+				continue
+			}
+			s.say("%s", flatCost+world.Name)
 			latencies, err := world.Sequence.Spawn(ctx, at.env, at.reset)
 			if err != nil {
 				return fmt.Errorf("%s: %w", world.Name, err)

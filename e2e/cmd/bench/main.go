@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"time"
@@ -45,6 +46,10 @@ func run(ctx context.Context) error {
 	flag.IntVar(&suite.Sequential, "sequential", 1000, "nodes one after the other")
 	flag.IntVar(&suite.Rounds, "rounds", 1, "of each storm, in alternating order")
 	flag.BoolVar(&suite.Long, "long", false, "let the built-in weather the large storm under limits too: a quarter of an hour")
+	flag.Func("only", "measure only the rows of the report whose names match this regular expression, and no steps", func(text string) (err error) {
+		suite.Only, err = regexp.Compile(text)
+		return err
+	})
 	latency := flag.Duration("latency", 20*time.Millisecond, "of each call of a cloud")
 	flag.IntVar(&suite.AWS.EC2Burst, "ec2-burst", 100, "DescribeInstances at once; 0 for no limit")
 	flag.IntVar(&suite.AWS.EC2PerSecond, "ec2-rate", 20, "DescribeInstances a second after that")
@@ -75,8 +80,10 @@ func run(ctx context.Context) error {
 		}
 		return err
 	}
-	if report.Benches, err = benchmarks(ctx, root); err != nil {
-		return err
+	if suite.Only == nil {
+		if report.Benches, err = benchmarks(ctx, root); err != nil {
+			return err
+		}
 	}
 	report.Took = time.Since(began)
 	var text bytes.Buffer
