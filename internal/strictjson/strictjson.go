@@ -13,7 +13,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"reflect"
 	"strconv"
 	"unicode/utf8"
@@ -60,32 +59,16 @@ func check(data []byte, target reflect.Type, options Options) error {
 		return err
 	}
 	walker := walker{options: options, target: target}
-	// UseNumber, as a number too large for a float64 would be an error of the
-	// tokenizer, even where nobody decodes it.
-	decoder := json.NewDecoder(bytes.NewReader(data))
-	decoder.UseNumber()
-	for {
-		token, err := decoder.Token()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		if err := walker.next(token); err != nil {
-			return err
-		}
-	}
+	return walker.walk(data)
 }
 
-// checkSyntax asks for one object and nothing after it. The token stream alone
-// would not do: it goes on to a second value.
+// checkSyntax asks for one object and nothing after it.
 func checkSyntax(data []byte) error {
-	var raw json.RawMessage
-	if err := json.Unmarshal(data, &raw); err != nil {
-		return err
+	if !json.Valid(data) {
+		var none struct{}
+		return json.Unmarshal(data, &none) // says where
 	}
-	if raw = bytes.TrimLeft(raw, " \t\r\n"); raw[0] != '{' {
+	if data = bytes.TrimLeft(data, " \t\r\n"); data[0] != '{' {
 		return errors.New("not a JSON object")
 	}
 	return nil

@@ -1,6 +1,7 @@
 package strictjson
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"reflect"
@@ -8,7 +9,7 @@ import (
 	"unicode"
 )
 
-// A walker follows a token stream with a stack of its own: nothing recurses, so
+// A walker follows a text with a stack of its own: nothing recurses, so
 // deep input costs no more than long input.
 type walker struct {
 	options Options
@@ -25,14 +26,52 @@ type container struct {
 	value   reflect.Type // what the next value is decoded into
 }
 
-// next takes one token.
-func (w *walker) next(token json.Token) error {
-	if delim, ok := token.(json.Delim); ok {
-		if delim == '{' || delim == '[' {
-			return w.push(delim)
+// walk goes through data, which is known to be valid JSON. A decoder's tokens would
+// say the same, and take four times as long.
+func (w *walker) walk(data []byte) error {
+	for len(data) > 0 {
+		size := 1
+		var err error
+		switch data[0] {
+		case ' ', '\t', '\r', '\n', ',', ':':
+			data = data[1:]
+			continue
+		case '{', '[':
+			err = w.push(data[0])
+		case '}', ']':
+			w.open = w.open[:len(w.open)-1]
+			err = w.value(nil)
+		case '"':
+			size = stringSize(data)
+			err = w.value(data[:size])
+		default: // a number, true, false or null
+			if size = bytes.IndexAny(data, " \t\r\n,]}"); size < 0 {
+				size = len(data)
+			}
+			err = w.value(data[:size])
 		}
-		w.open = w.open[:len(w.open)-1]
+		if err != nil {
+			return err
+		}
+		data = data[size:]
 	}
+	return nil
+}
+
+// stringSize is how many bytes a string at the start of data has, quotes included.
+func stringSize(data []byte) int {
+	for i := 1; ; i++ {
+		switch data[i] {
+		case '"':
+			return i + 1
+		case '\\':
+			i++
+		}
+	}
+}
+
+// value takes what has just ended: a key, or a value.
+func (w *walker) value(text []byte) error {
 	if len(w.open) == 0 {
 		return nil
 	}
@@ -45,11 +84,15 @@ func (w *walker) next(token json.Token) error {
 		return nil
 	}
 	inner.wantKey = false
-	return w.key(inner, token.(string))
+	var key string
+	if err := json.Unmarshal(text, &key); err != nil {
+		return err
+	}
+	return w.key(inner, key)
 }
 
 // push opens an object or array.
-func (w *walker) push(delim json.Delim) error {
+func (w *walker) push(delim byte) error {
 	if len(w.open) == w.options.MaxDepth {
 		return fmt.Errorf("nested deeper than %d levels", w.options.MaxDepth)
 	}
