@@ -23,6 +23,7 @@ import (
 
 	"github.com/spire-gatehouse/gatehouse/attestor/telemetry"
 	"github.com/spire-gatehouse/gatehouse/internal/recovered"
+	"github.com/spire-gatehouse/gatehouse/internal/stack"
 	"github.com/spire-gatehouse/gatehouse/rego"
 	"github.com/spire-gatehouse/gatehouse/tofu"
 )
@@ -240,6 +241,7 @@ func (p *Plugin) serve(stream nodeattestorv1.NodeAttestor_AttestServer) (failed 
 	ctx := stream.Context()
 	s, leave, err := p.enter(ctx)
 	defer leave()
+	stack.Grow()
 	// The payload is received even if there is no time for it: SPIRE takes a
 	// plugin that answers before it has been asked for a broken one.
 	req, failure := stream.Recv()

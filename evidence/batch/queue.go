@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/spire-gatehouse/gatehouse/evidence"
+	"github.com/spire-gatehouse/gatehouse/internal/stack"
 )
 
 // A group's questions, and when its calls begin. Its fields are guarded by
@@ -149,6 +150,7 @@ func (b *Batcher[G, K, V]) begin(key G, g *group[K, V]) {
 	}
 	go func() {
 		defer cancel()
+		stack.Grow()
 		results := b.ask(ctx, key, asked)
 		b.mu.Lock()
 		defer b.mu.Unlock()
