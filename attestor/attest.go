@@ -46,20 +46,17 @@ func (a *attestation) run(ctx context.Context, payload []byte) error {
 		return err
 	}
 
-	// 4. First use. If the agent path needed facts, admission knows it now. If
-	// not, gathering took time in which a holder of the same evidence may have
-	// attested at another server.
+	// 4. First use, 5. decide over the whole input. If the agent path needed facts,
+	// admission knows it now. If not, gathering took time in which a holder of the
+	// same evidence may have attested at another server.
+	var decision rego.Decision
 	if admission.AgentPath != "" {
-		err = a.firstUse(ctx, admission.AgentPath)
+		decision, err = a.decideStillFirst(ctx, admission.AgentPath)
 	} else if admission, err = a.admit(ctx); err == nil && admission.AgentPath == "" {
 		err = refuse(internal, "policy gives no agent_path, even with all the facts that it asked for")
+	} else if err == nil {
+		decision, err = a.decide(ctx)
 	}
-	if err != nil {
-		return err
-	}
-
-	// 5. Decide over the whole input.
-	decision, err := a.decide(ctx)
 	if err != nil {
 		return err
 	}
@@ -219,35 +216,6 @@ func (a *attestation) gather(ctx context.Context, admission rego.Admission) erro
 	return nil
 }
 
-// firstUse sets input.tofu for an agent path. The claim comes first: who asks
-// SPIRE while another holds the claim could get an answer that is about to
-// change. It is on the agent and on the machine, so that one machine is not given
-// two agents at the same time by a tag that changes between two attestations.
-func (a *attestation) firstUse(ctx context.Context, agentPath string) error {
-	defer a.record.time("first_use")()
-	agentID := a.agentID(agentPath)
-	if a.claim == nil || !a.claim.Held() {
-		// Another trust domain may give the same machine an agent, too.
-		machine := a.trustDomain.Name() + "/" + a.evidence.Identity()
-		claim, err := a.claims.Take(ctx, tofu.Node{AgentID: agentID, Machine: machine})
-		if err != nil {
-			a.record.claimed("error")
-			return refuse(unavailable, "first use: %w", err)
-		}
-		if a.claim = claim; claim.Held() {
-			a.record.claimed("taken")
-		} else {
-			a.record.claimed("refused")
-		}
-	}
-	attested, err := a.agents.Attested(ctx, agentID)
-	if err != nil {
-		return refuse(unavailable, "first use: %w", err)
-	}
-	a.input.Tofu = &rego.Tofu{Attested: attested, Claimed: !a.claim.Held(), First: a.first()}
-	return nil
-}
-
 // decide asks for the decision, over all that is known now.
 func (a *attestation) decide(ctx context.Context) (rego.Decision, error) {
 	defer a.record.time("decide")()
@@ -267,34 +235,6 @@ func (a *attestation) decide(ctx context.Context) (rego.Decision, error) {
 		return rego.Decision{}, deny(denials)
 	}
 	return decision, nil
-}
-
-// first is what is remembered of the machine, as policy sees it.
-func (a *attestation) first() *rego.First {
-	remembered := a.claim.First()
-	if remembered == nil {
-		return nil
-	}
-	first := &rego.First{
-		AgentPath: strings.TrimPrefix(remembered.AgentID, a.trustDomain.IDString()),
-		Time:      remembered.Time,
-		Uses:      remembered.Uses,
-	}
-	if remembered.PeerIP.IsValid() {
-		first.PeerIP = remembered.PeerIP.String()
-	}
-	return first
-}
-
-// release ends the claim, if it was not kept.
-func (a *attestation) release(ctx context.Context) {
-	if a.claim == nil {
-		return
-	}
-	if err := a.claim.Release(ctx); err != nil {
-		a.record.claimError = err.Error() // it runs out by itself
-		a.record.claimed("error")
-	}
 }
 
 // agentID is the SPIFFE ID of an agent path that the engine has checked.

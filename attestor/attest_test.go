@@ -74,6 +74,15 @@ func TestAttest(t *testing.T) {
 			reason: "tofu: agent /spire/agent/aws_iid/123456789012/us-west-2/i-0b22a22eec53b9321 has attested before; evict it to let the instance attest again",
 			calls:  1,
 		},
+		"SPIRE's datastore fails while facts are gathered": {
+			payload: good,
+			cloud: func(c *cloud, s *agentStore) {
+				c.onCall = func() { s.fail(status.Error(codes.Internal, "datastore is down")) }
+			},
+			code: codes.Unavailable, class: "unavailable",
+			reason: "first use: tofu: ask SPIRE's agent store for " + agentID + ": rpc error: code = Internal desc = datastore is down",
+			calls:  1,
+		},
 		"SPIRE's datastore does not answer": {
 			payload: good, storeErr: status.Error(codes.Internal, "datastore is down"),
 			code: codes.Unavailable, class: "unavailable",

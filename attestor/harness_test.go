@@ -178,6 +178,12 @@ func (s *agentStore) add(id string) {
 	s.attested[id] = true
 }
 
+func (s *agentStore) fail(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.err = err
+}
+
 func (s *agentStore) forget(id string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

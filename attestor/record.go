@@ -25,15 +25,13 @@ type record struct {
 	// snapshot decided; nil if SPIRE has not configured the plugin.
 	snapshot *snapshot
 
+	consulted
+
 	peerIP      netip.Addr
 	identity    string
 	agentID     string
-	asked       rego.Asked // the last question to policy
-	judged      *judgement // policy's last word; nil while there is none
 	factErrors  []string
 	claimError  string // why a claim holds the node for longer than it should
-	exempt      []string
-	warnings    []rego.Violation
 	selectors   []string
 	canReattest bool
 	payload     *decisionlog.Payload // of evidence that was refused
@@ -42,6 +40,14 @@ type record struct {
 
 	took   map[string]time.Duration // by step
 	clouds listener
+}
+
+// consulted is what came of the last question to policy.
+type consulted struct {
+	asked    rego.Asked
+	judged   *judgement // policy's last word; nil while there is none
+	exempt   []string
+	warnings []rego.Violation
 }
 
 func newRecord(now func() time.Time, s *snapshot, m meter) *record {
