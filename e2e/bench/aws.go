@@ -100,6 +100,13 @@ func (a *AWS) Job(kind, program string, fleet Fleet) Job {
 	}
 }
 
+// edited is a job with a policy directory that can be edited.
+func (a *AWS) edited(j Job) Job {
+	j.Policy = filepath.Join(a.dir, "policy")
+	j.PluginData += fmt.Sprintf("\npolicy { directory = %q }\n", j.Policy)
+	return j
+}
+
 // Reset fills the buckets, and forgets the calls.
 func (a *AWS) Reset(rates Rates) {
 	a.cloud.API.Faults.Clear()

@@ -81,25 +81,3 @@ func (c *contender) attest(ctx context.Context, _ int, payload []byte) error {
 	}
 	return err
 }
-
-// reload configures the attestor again and again until stop, which says how often.
-func (c *contender) reload(ctx context.Context, pluginData string) (stop func() (times int, err error)) {
-	ctx, cancel := context.WithCancel(ctx)
-	done := make(chan error, 1)
-	var times int
-	go func() {
-		for ctx.Err() == nil {
-			if err := c.Configure(ctx, pluginData); err != nil && ctx.Err() == nil {
-				done <- fmt.Errorf("bench: configure under load: %w", err)
-				return
-			}
-			times++
-		}
-		done <- nil
-	}()
-	return func() (int, error) {
-		cancel()
-		err := <-done
-		return times, err
-	}
-}

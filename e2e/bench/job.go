@@ -17,6 +17,9 @@ const (
 	Replay = "replay"
 	// Reload is a Storm during which the attestor is configured anew, without a break.
 	Reload = "reload"
+	// Edit is a Storm during which files of the policy are edited, each time as soon
+	// as what was written before is in force.
+	Edit = "edit"
 )
 
 // A Job is a measurement of one attestor.
@@ -32,6 +35,9 @@ type Job struct {
 	// in AWS's place.
 	Certificates string
 
+	// Policy is the directory of the policy that an Edit edits.
+	Policy string
+
 	// Payloads is a file with one payload a line.
 	Payloads string
 
@@ -39,6 +45,10 @@ type Job struct {
 	// again after Retry; never, if that is 0.
 	Nodes, AtOnce int
 	Retry         time.Duration
+
+	// Patience is how long a storm may take. Then it is broken off, and those that
+	// are in are counted. 0 is for ever.
+	Patience time.Duration
 }
 
 // Figures are what was measured.
@@ -56,8 +66,11 @@ type Figures struct {
 	CPU, PluginCPU time.Duration
 	Peak           int64
 
-	// Reloads are how often it was configured meanwhile.
+	// Reloads are how often it was configured meanwhile, or its policy replaced.
 	Reloads int
+
+	// BrokenOff says that patience came to its end first.
+	BrokenOff bool
 
 	// LastError is of a failed attempt.
 	LastError string
@@ -84,12 +97,17 @@ func (j Job) Run(ctx context.Context, ready func()) (Figures, error) {
 	if err != nil {
 		return Figures{}, err
 	}
+	if j.Kind == Edit {
+		if err := j.edit(0); err != nil {
+			return Figures{}, err
+		}
+	}
 	contender, err := j.load(ctx)
 	if err != nil {
 		return Figures{}, err
 	}
 	defer contender.Close()
-	wave := storm{atOnce: j.AtOnce, retry: j.Retry}
+	wave := storm{atOnce: j.AtOnce, retry: j.Retry, patience: j.Patience}
 	if j.Kind == Replay {
 		before, err := wave.run(ctx, payloads, contender.attest)
 		if err != nil || before.attested != len(payloads) {
@@ -101,11 +119,17 @@ func (j Job) Run(ctx context.Context, ready func()) (Figures, error) {
 		ready()
 	}
 	return measure(os.Getpid(), func() (tally, int, error) {
-		if j.Kind != Reload {
+		var change func(ctx context.Context, n int) error
+		switch j.Kind {
+		case Reload:
+			change = func(ctx context.Context, _ int) error { return contender.Configure(ctx, j.PluginData) }
+		case Edit:
+			change = func(ctx context.Context, n int) error { return contender.replacePolicy(ctx, j, n) }
+		default:
 			sum, err := wave.run(ctx, payloads, contender.attest)
 			return sum, 0, err
 		}
-		stop := contender.reload(ctx, j.PluginData)
+		stop := repeat(ctx, change)
 		sum, err := wave.run(ctx, payloads, contender.attest)
 		times, reloadErr := stop()
 		return sum, times, firstError(err, reloadErr)
@@ -131,7 +155,7 @@ func measure(pid int, run func() (sum tally, reloads int, err error)) (Figures, 
 		Attested: sum.attested, Failed: sum.failed, Wall: sum.wall,
 		P50: quantile(sum.took, 0.5), P99: quantile(sum.took, 0.99),
 		CPU: after.cpu - before.cpu, PluginCPU: afterAlone.cpu - beforeAlone.cpu, Peak: afterAlone.peak,
-		Reloads: reloads,
+		Reloads: reloads, BrokenOff: sum.brokenOff,
 	}
 	if sum.last != nil {
 		figures.LastError = sum.last.Error()

@@ -17,6 +17,7 @@ const (
 	awsLargeFree      = "aws_iid, large storm without limits"
 	awsReplay         = "aws_iid, flood of replays"
 	awsReload         = "aws_iid, storm without limits, configured anew all the time"
+	awsEdit           = "aws_iid, storm without limits, policy edited all the time"
 	awsServer         = "aws_iid, storm through a whole SPIRE server"
 	azureThrottled    = "azure_msi, storm"
 	azureFree         = "azure_msi, storm without limits"
@@ -92,8 +93,11 @@ func (r *Report) storms(w io.Writer) {
 			short(m.Wall), m.PerSecond(), short(m.P50), short(m.P99), m.AllCalls(), short(m.CPU), orNone(m.PluginCPU > 0, short(m.PluginCPU)), orNone(m.Peak > 0, mebibytes(m.Peak)))
 	}
 	for _, m := range r.Storms {
-		if m.Reloads > 0 {
-			fmt.Fprintf(w, "\n%s was configured %d times during its storm.\n", m.who, m.Reloads)
+		if m.BrokenOff {
+			fmt.Fprintf(w, "\n%s, %s: broken off after %s, with %d of %d nodes in.\n", m.name, m.who, short(m.Wall), m.Attested, m.nodes)
+		}
+		if m.name == awsReload || m.name == awsEdit {
+			fmt.Fprintf(w, "\n%s, %s: %d times.\n", m.name, m.who, m.Reloads)
 		}
 	}
 }
@@ -103,14 +107,21 @@ func (r *Report) calls(w io.Writer) {
 	fmt.Fprint(w, "\n### Calls for each 1,000 nodes, with those that the cloud refused\n\n| | | calls |\n|---|---|---|\n")
 	for _, m := range r.Storms {
 		var list []string
+		nodes := m.nodes
+		if m.BrokenOff {
+			nodes = max(m.Attested, 1)
+		}
 		for _, action := range slices.Sorted(maps.Keys(m.Calls)) {
-			list = append(list, fmt.Sprintf("%s %.1f", action, float64(m.Calls[action])*1000/float64(m.nodes)))
+			list = append(list, fmt.Sprintf("%s %.1f", action, float64(m.Calls[action])*1000/float64(nodes)))
 		}
 		fmt.Fprintf(w, "| %s | %s | %s |\n", m.name, m.who, orNone(len(list) > 0, strings.Join(list, ", ")))
 	}
 }
 
 func table(w io.Writer, title string, head []string, rows []compared) {
+	if len(rows) == 0 {
+		return
+	}
 	fmt.Fprintf(w, "\n### %s\n\n| %s |\n|---%s|\n", title, strings.Join(head, " | "), strings.Repeat("|--:", len(head)-1))
 	for _, row := range rows {
 		fmt.Fprintf(w, "| %s | %s | %s | %s | %s | %.2f | %.2f to %.2f |\n", row.name, short(row.P50[0]), short(row.P50[1]),

@@ -18,8 +18,9 @@ const attemptTimeout = time.Minute
 // storm has nodes attest, so many at once. Those that fail come again after a
 // while, as agents do that are started anew, and hold no other up meanwhile.
 type storm struct {
-	atOnce int
-	retry  time.Duration // 0: nobody comes again
+	atOnce   int
+	retry    time.Duration // 0: nobody comes again
+	patience time.Duration // after which it is broken off; 0 for never
 }
 
 // tally is what became of a storm.
@@ -29,10 +30,19 @@ type tally struct {
 	wall     time.Duration
 	took     []time.Duration // sorted: of each node, from its first attempt until it is in
 	last     error           // of a failed attempt
+
+	brokenOff bool // before all were in or had failed for good
 }
 
-// run returns when all nodes are in, have failed for good, or ctx is over.
+// run returns when all nodes are in or have failed for good, its patience is at an
+// end, or ctx is over.
 func (s storm) run(ctx context.Context, payloads [][]byte, try attempt) (tally, error) {
+	outer := ctx
+	if s.patience > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, s.patience)
+		defer cancel()
+	}
 	var (
 		mu    sync.Mutex
 		sum   tally
@@ -44,7 +54,11 @@ func (s storm) run(ctx context.Context, payloads [][]byte, try attempt) (tally, 
 		nodes.Go(func() {
 			var first time.Time
 			for ctx.Err() == nil {
-				turns <- struct{}{}
+				select {
+				case turns <- struct{}{}:
+				case <-ctx.Done():
+					return
+				}
 				if first.IsZero() {
 					first = time.Now()
 				}
@@ -59,8 +73,10 @@ func (s storm) run(ctx context.Context, payloads [][]byte, try attempt) (tally, 
 					mu.Unlock()
 					return
 				}
-				sum.failed++
-				sum.last = err
+				if ctx.Err() == nil { // otherwise it was broken off
+					sum.failed++
+					sum.last = err
+				}
 				mu.Unlock()
 				if s.retry == 0 {
 					return
@@ -71,8 +87,9 @@ func (s storm) run(ctx context.Context, payloads [][]byte, try attempt) (tally, 
 	}
 	nodes.Wait()
 	sum.wall = time.Since(began)
+	sum.brokenOff = ctx.Err() != nil
 	slices.Sort(sum.took)
-	return sum, ctx.Err()
+	return sum, outer.Err()
 }
 
 // quantile is the time within which that part of sorted times lies; 0 of none.

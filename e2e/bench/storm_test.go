@@ -6,6 +6,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/spire-gatehouse/gatehouse/internal/sleep"
 )
 
 // Two attest at once, for a second each. The first fails twice: it comes again
@@ -40,6 +42,26 @@ func TestStormWithoutRetries(t *testing.T) {
 	if err != nil || got.attested != 0 || got.failed != 4 {
 		t.Errorf("got %+v, %v", got, err)
 	}
+}
+
+// One that takes too long is broken off: who is in by then counts, and attempts that
+// were under way have not failed.
+func TestStormIsBrokenOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		got, err := storm{atOnce: 1, retry: 5 * time.Second, patience: 10 * time.Second}.run(t.Context(), make([][]byte, 5), func(ctx context.Context, node int, _ []byte) error {
+			_ = sleep.For(ctx, 3*time.Second)
+			if node == 0 {
+				return errors.New("throttled")
+			}
+			return ctx.Err()
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got.attested+got.failed != 3 || got.attested < 2 || got.wall != 10*time.Second || !got.brokenOff {
+			t.Errorf("got %+v", got)
+		}
+	})
 }
 
 func TestCompare(t *testing.T) {

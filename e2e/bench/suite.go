@@ -21,7 +21,9 @@ type Suite struct {
 	Retry        time.Duration
 	Sequential   int // nodes, one after the other
 	Rounds       int
-	Long         bool // the built-in also weathers the large throttled storm
+
+	// Patience is how long the large storm under limits may take; 0 is for ever.
+	Patience time.Duration
 
 	// Only says which rows of the report to measure, by their names; nil for all.
 	Only *regexp.Regexp
@@ -145,8 +147,8 @@ func (s Suite) aws(cloud *AWS, large Fleet) []storms {
 		return []Job{cloud.Job(kind, s.Program, fleet), cloud.Job(kind, "", fleet)}
 	}
 	throttled := both(Storm, large)
-	if !s.Long {
-		throttled = throttled[:1]
+	for i := range throttled {
+		throttled[i].Patience = s.Patience
 	}
 	return []storms{
 		{awsThrottled, limited, false, both(Storm, fleet)},
@@ -155,6 +157,7 @@ func (s Suite) aws(cloud *AWS, large Fleet) []storms {
 		{awsLargeFree, free, false, both(Storm, large)},
 		{awsReplay, limited, false, both(Replay, fleet)},
 		{awsReload, free, false, both(Reload, fleet)},
+		{awsEdit, free, false, []Job{cloud.edited(cloud.Job(Edit, s.Program, fleet))}},
 		{awsServer, limited, true, []Job{cloud.Job(Storm, s.Program, fleet)}},
 	}
 }

@@ -45,7 +45,7 @@ func run(ctx context.Context) error {
 	flag.DurationVar(&suite.Retry, "retry", 5*time.Second, "after which those that fail come again")
 	flag.IntVar(&suite.Sequential, "sequential", 1000, "nodes one after the other")
 	flag.IntVar(&suite.Rounds, "rounds", 1, "of each storm, in alternating order")
-	flag.BoolVar(&suite.Long, "long", false, "let the built-in weather the large storm under limits too: a quarter of an hour")
+	flag.DurationVar(&suite.Patience, "patience", 3*time.Minute, "after which the large storm under limits is broken off; 0 for never, which takes the built-in a quarter of an hour")
 	flag.Func("only", "measure only the rows of the report whose names match this regular expression, and no steps", func(text string) (err error) {
 		suite.Only, err = regexp.Compile(text)
 		return err
