@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/spire-gatehouse/gatehouse/e2e/process"
+	"github.com/spire-gatehouse/gatehouse/e2e/stage"
+	"github.com/spire-gatehouse/gatehouse/e2e/standin/aws"
 )
 
 // scrape reads a server's Prometheus endpoint: each series without the label of
@@ -42,8 +44,8 @@ func scrape(ctx context.Context, port int) (map[string]string, error) {
 var hostLabel = regexp.MustCompile(`host="[^"]*",?`)
 
 // TestMetrics: what the plugin counts comes out of a real server's Prometheus
-// endpoint: a node let in, its replay, the calls to the cloud, a policy edit that
-// is refused, and what a shadow policy would have done.
+// endpoint: nodes let in, a replay, the calls to the cloud, what its caches had and
+// how old that was, a policy edit that is refused, and what a shadow policy would have done.
 func TestMetrics(t *testing.T) {
 	dir, shadow := filepath.Join(t.TempDir(), "policy"), filepath.Join(t.TempDir(), "shadow")
 	writePolicy(t, dir, map[string]string{"README.md": "Policies of ours."})
@@ -58,9 +60,21 @@ func TestMetrics(t *testing.T) {
 	server := startServer(t, config)
 	s := scene{cloud, running{server}}
 	s.logged(t, 0, "Shadow policy revision took over")
-	node := s.boot(t, instanceID)
-	if _, err := s.agent(t, node).Attested(t.Context()); err != nil {
-		t.Fatal(err)
+	profile := aws.Profile{Name: "web", Roles: []aws.ProfileRole{{Name: "web"}}}
+	cloud.World.PutProfile(cloud.Document(instanceID).AccountID, profile)
+	var node stage.Node
+	for _, id := range []string{"i-0123456789abcdef1", instanceID} { // the second finds the first's profile
+		node = s.boot(t, id)
+		document := cloud.Document(id)
+		instance, err := stage.Instance(document)
+		if err != nil {
+			t.Fatal(err)
+		}
+		instance.InstanceProfile = &aws.InstanceProfile{ARN: profile.ARN(document.Region, document.AccountID), ID: "AIPAEXAMPLE"}
+		cloud.World.PutInstance(document.AccountID, document.Region, instance)
+		if _, err := s.agent(t, node).Attested(t.Context()); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if _, err := s.agent(t, node).Refusal(t.Context()); err != nil {
 		t.Fatal(err)
@@ -71,22 +85,27 @@ func TestMetrics(t *testing.T) {
 
 	const prefix, plugin = "spire_server_gatehouse_", `plugin="aws_iid"`
 	want := map[string]string{
-		prefix + `attestations{outcome="attested",` + plugin + `}`:                           "1",
+		prefix + `attestations{outcome="attested",` + plugin + `}`:                           "2",
 		prefix + `attestations{outcome="denied",` + plugin + `}`:                             "1",
 		prefix + `attestations{outcome="bad_evidence",` + plugin + `}`:                       "0",
 		prefix + `rules{effect="denied",` + plugin + `,rule="tofu"}`:                         "1",
-		prefix + `claims{` + plugin + `,result="kept"}`:                                      "1",
+		prefix + `claims{` + plugin + `,result="kept"}`:                                      "2",
 		prefix + `panics{` + plugin + `,where="attestation"}`:                                "0",
-		prefix + `step_elapsed_time_count{` + plugin + `,step="total"}`:                      "2",
-		prefix + `step_elapsed_time_count{` + plugin + `,step="decide"}`:                     "1",
-		prefix + `cloud_calls{api="ec2_DescribeInstances",` + plugin + `,result="ok"}`:       "1",
-		prefix + `cloud_call_elapsed_time_count{api="ec2_DescribeInstances",` + plugin + `}`: "1",
+		prefix + `step_elapsed_time_count{` + plugin + `,step="total"}`:                      "3",
+		prefix + `step_elapsed_time_count{` + plugin + `,step="decide"}`:                     "2",
+		prefix + `cloud_calls{api="ec2_DescribeInstances",` + plugin + `,result="ok"}`:       "2",
+		prefix + `cloud_calls{api="iam_GetInstanceProfile",` + plugin + `,result="ok"}`:      "1",
+		prefix + `cache_lookups{cache="instance",` + plugin + `,result="miss"}`:              "2",
+		prefix + `cache_lookups{cache="instance_profile",` + plugin + `,result="miss"}`:      "1",
+		prefix + `cache_lookups{cache="instance_profile",` + plugin + `,result="hit"}`:       "1",
+		prefix + `cache_answer_age_count{cache="instance_profile",` + plugin + `}`:           "1",
+		prefix + `cloud_call_elapsed_time_count{api="ec2_DescribeInstances",` + plugin + `}`: "2",
 		prefix + `policy_changes{` + plugin + `,policy="enforcing",result="refused"}`:        "1",
 		prefix + `policy_changes{` + plugin + `,policy="enforcing",result="took_over"}`:      "0",
 		prefix + `policy_changes{` + plugin + `,policy="shadow",result="took_over"}`:         "1",
 		prefix + `configurations{` + plugin + `,result="accepted"}`:                          "1",
-		prefix + `shadow_decisions{` + plugin + `,result="different"}`:                       "1",
-		prefix + `shadow_differences{difference="selectors_gained",` + plugin + `}`:          "1",
+		prefix + `shadow_decisions{` + plugin + `,result="different"}`:                       "2",
+		prefix + `shadow_differences{difference="selectors_gained",` + plugin + `}`:          "2",
 		prefix + `shadow_differences{difference="newly_denied",` + plugin + `}`:              "0",
 		prefix + `telemetry_dropped{kind="counter",` + plugin + `}`:                          "0",
 	}
