@@ -11,6 +11,7 @@ import (
 	"github.com/spire-gatehouse/gatehouse/evidence/batch"
 	"github.com/spire-gatehouse/gatehouse/evidence/cache"
 	"github.com/spire-gatehouse/gatehouse/internal/recovered"
+	"github.com/spire-gatehouse/gatehouse/internal/stack"
 )
 
 // found is an answer, which may be that there is nothing. It is an answer like
@@ -162,6 +163,7 @@ func (r *reader[T]) loadEach(ctx context.Context, of batchGroup, ids []ResourceI
 	group.SetLimit(atOnce)
 	for i, id := range ids {
 		group.Go(func() error {
+			stack.Grow()
 			value, err := r.oneSafely(ctx, resource{tenant: of.tenant, id: id})
 			read[i].Value = found[T]{value: value, direct: true}
 			if read[i].Err = err; errors.Is(err, errNotFound) {

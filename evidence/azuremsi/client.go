@@ -7,23 +7,20 @@ import (
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/arm"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
-	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/compute/armcompute/v8"
 	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/network/armnetwork/v9"
 )
 
 // resourceManager reads resources with Azure's SDK, which keeps to Retry-After
 // when it is throttled, for as long as the context allows.
-//
-// The SDK's clients are made for each call: all that is worth keeping is in the
-// credential (tokens) and in the transport (connections).
 type resourceManager struct {
 	credentials  *credentials
 	options      *arm.ClientOptions
+	sets         *clientSets
 	quotas       *quotas
 	withoutGraph bool // don't read resources from Resource Graph
 }
 
-func newResourceManager(o Options, credentials *credentials) resourceManager {
+func newResourceManager(o Options, credentials *credentials) (resourceManager, error) {
 	options := o.Cloud.armOptions()
 	next := o.ResourceManager
 	if next == nil {
@@ -32,7 +29,8 @@ func newResourceManager(o Options, credentials *credentials) resourceManager {
 	options.Transport = bounded{next}
 	reporting(&options.ClientOptions)
 	retrying(&options.ClientOptions)
-	return resourceManager{credentials: credentials, options: options, quotas: newQuotas(), withoutGraph: o.WithoutResourceGraph}
+	sets, err := newClientSets()
+	return resourceManager{credentials: credentials, options: options, sets: sets, quotas: newQuotas(), withoutGraph: o.WithoutResourceGraph}, err
 }
 
 // mayAsk says whether it may ask for a tenant's resources: errNoCredential if not.
@@ -43,13 +41,13 @@ func (m resourceManager) mayAsk(ctx context.Context, tenant string) error {
 
 // readMachine reads a virtual machine, or an instance of a scale set.
 func (m resourceManager) readMachine(ctx context.Context, r resource) (machine, error) {
-	credential, err := m.credentials.of(ctx, r.tenant)
+	clients, err := m.clients(ctx, batchGroup{r.tenant, r.id.SubscriptionID})
 	if err != nil {
 		return machine{}, err
 	}
 	names := r.id.names()
 	if r.id.isInstance() {
-		client, err := armcompute.NewVirtualMachineScaleSetVMsClient(r.id.SubscriptionID, credential, m.options)
+		client, err := clients.instances()
 		if err != nil {
 			return machine{}, err
 		}
@@ -60,7 +58,7 @@ func (m resourceManager) readMachine(ctx context.Context, r resource) (machine, 
 		read, err := machineOfInstance(r.id, answer.VirtualMachineScaleSetVM)
 		return read, explain("answer for", r.id, err)
 	}
-	client, err := armcompute.NewVirtualMachinesClient(r.id.SubscriptionID, credential, m.options)
+	client, err := clients.machines()
 	if err != nil {
 		return machine{}, err
 	}
@@ -74,11 +72,11 @@ func (m resourceManager) readMachine(ctx context.Context, r resource) (machine, 
 
 // readInterface reads a network interface. The subscription is the interface's.
 func (m resourceManager) readInterface(ctx context.Context, r resource) (NetworkInterface, error) {
-	credential, err := m.credentials.of(ctx, r.tenant)
+	clients, err := m.clients(ctx, batchGroup{r.tenant, r.id.SubscriptionID})
 	if err != nil {
 		return NetworkInterface{}, err
 	}
-	client, err := armnetwork.NewInterfacesClient(r.id.SubscriptionID, credential, m.options)
+	client, err := clients.interfaces()
 	if err != nil {
 		return NetworkInterface{}, err
 	}

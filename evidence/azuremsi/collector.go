@@ -128,7 +128,11 @@ func New(o Options) (*Collector, error) {
 	if err != nil {
 		return nil, fmt.Errorf("azuremsi: %w", err)
 	}
-	facts, err := newFacts(newResourceManager(o, credentials), o.Lifetimes)
+	manager, err := newResourceManager(o, credentials)
+	if err != nil {
+		return nil, fmt.Errorf("azuremsi: %w", err)
+	}
+	facts, err := newFacts(manager, o.Lifetimes)
 	if err != nil {
 		return nil, fmt.Errorf("azuremsi: %w", err)
 	}

@@ -97,6 +97,9 @@ const (
 
 	// atOnce is how many resources of a batch are read by their IDs at once.
 	atOnce = 4
+
+	// maxClients is for how many tenants' subscriptions the SDK's clients are kept.
+	maxClients = 1024
 )
 
 // How resources are read together. Resource Graph allows a credential some 15

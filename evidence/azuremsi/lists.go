@@ -37,12 +37,12 @@ func listAll[P, R, T any](ctx context.Context, pager *runtime.Pager[P], items fu
 // listMachines lists the virtual machines of a resource group, or the instances of
 // a scale set.
 func (m resourceManager) listMachines(ctx context.Context, key listKey) (map[string]machine, error) {
-	credential, err := m.credentials.of(ctx, key.tenant)
+	clients, err := m.clients(ctx, key.batchGroup)
 	if err != nil {
 		return nil, err
 	}
 	if key.scaleSet != "" {
-		client, err := armcompute.NewVirtualMachineScaleSetVMsClient(key.subscription, credential, m.options)
+		client, err := clients.instances()
 		if err != nil {
 			return nil, err
 		}
@@ -52,7 +52,7 @@ func (m resourceManager) listMachines(ctx context.Context, key listKey) (map[str
 			},
 			func(vm armcompute.VirtualMachineScaleSetVM) *string { return vm.ID }, machineOfInstance)
 	}
-	client, err := armcompute.NewVirtualMachinesClient(key.subscription, credential, m.options)
+	client, err := clients.machines()
 	if err != nil {
 		return nil, err
 	}
@@ -64,11 +64,11 @@ func (m resourceManager) listMachines(ctx context.Context, key listKey) (map[str
 // listInterfaces lists the network interfaces of a resource group, or of the
 // instances of a scale set.
 func (m resourceManager) listInterfaces(ctx context.Context, key listKey) (map[string]NetworkInterface, error) {
-	credential, err := m.credentials.of(ctx, key.tenant)
+	clients, err := m.clients(ctx, key.batchGroup)
 	if err != nil {
 		return nil, err
 	}
-	client, err := armnetwork.NewInterfacesClient(key.subscription, credential, m.options)
+	client, err := clients.interfaces()
 	if err != nil {
 		return nil, err
 	}
