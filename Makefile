@@ -19,7 +19,7 @@ demo: build ## a real SPIRE server and agent, Gatehouse between them, clouds pla
 	@cd e2e && $(GO) run ./cmd/demo
 
 BENCHFLAGS ?=
-bench: build spire ## beside SPIRE's built-in attestors, about 9 minutes; BENCHFLAGS=-help lists what can be set
+bench: build spire ## beside SPIRE's built-in attestors, about 12 minutes; BENCHFLAGS=-help lists what can be set
 	@cd e2e && $(GO) run ./cmd/bench $(BENCHFLAGS)
 
 test: vet lint test-go fuzz-short rego test-e2e ## everything that CI runs
