@@ -52,12 +52,16 @@ func (m resourceManager) clients(ctx context.Context, of batchGroup) (*clients, 
 	if err != nil {
 		return nil, err
 	}
-	m.sets.mu.Lock()
-	defer m.sets.mu.Unlock()
-	set, ok := m.sets.sets.Get(of)
+	return m.sets.of(of, credential, m.options), nil
+}
+
+func (s *clientSets) of(group batchGroup, credential azcore.TokenCredential, options *arm.ClientOptions) *clients {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	set, ok := s.sets.Get(group)
 	if !ok {
-		set = newClients(of.subscription, credential, m.options)
-		m.sets.sets.Add(of, set)
+		set = newClients(group.subscription, credential, options)
+		s.sets.Add(group, set)
 	}
-	return set, nil
+	return set
 }

@@ -106,7 +106,11 @@ func managerOf(t *testing.T, f transport) resourceManager {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return newResourceManager(o, c)
+	m, err := newResourceManager(o, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
 }
 
 const graphTenant = "9e85e111-1103-48fc-a933-9533fe47de05"
@@ -302,4 +306,29 @@ func TestReadsAtOnce(t *testing.T) {
 			kept.Close()
 		})
 	})
+}
+
+// TestClientsAreBounded: clients are kept for so many subscriptions; of one more, the
+// least recently used go.
+func TestClientsAreBounded(t *testing.T) {
+	s, err := newClientSets()
+	if err != nil {
+		t.Fatal(err)
+	}
+	of := func(i int) *clients { return s.of(batchGroup{"tenant", fmt.Sprint(i)}, fakeCredential{}, nil) }
+	first := of(0)
+	for i := range maxClients - 1 {
+		of(i + 1)
+	}
+	if of(1); of(0) != first {
+		t.Error("made anew although there was room")
+	}
+	second := of(1)
+	of(0)
+	if of(maxClients); of(0) != first || of(1) != second {
+		t.Error("the most recently used are gone")
+	}
+	if got := s.sets.Len(); got != maxClients {
+		t.Errorf("%d are kept, want %d", got, maxClients)
+	}
 }
