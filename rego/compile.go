@@ -29,7 +29,7 @@ func compile(ctx context.Context, opts Options, src *source, store storage.Store
 	if err != nil {
 		return nil, err
 	}
-	return compiler, checkPackage(opts.Plugin, compiler)
+	return compiler, checkPackage(opts.Plugin, compiler, src.modules)
 }
 
 func compileModules(ctx context.Context, modules map[string]*ast.Module, schemas *ast.SchemaSet, store storage.Store, caps *ast.Capabilities) (*ast.Compiler, error) {
@@ -56,8 +56,8 @@ func compileModules(ctx context.Context, modules map[string]*ast.Module, schemas
 
 // checkPackage checks what a plugin's package must have: both entrypoints, the
 // schemas that make a misspelt field an error, the configuration to itself, and each
-// file its own helpers.
-func checkPackage(plugin string, compiler *ast.Compiler) error {
+// file its own helpers; and that no check is where nobody asks for it.
+func checkPackage(plugin string, compiler *ast.Compiler, parsed map[string]*ast.Module) error {
 	var problems []error
 	for _, rule := range compiler.GetRules(configRef) {
 		problems = append(problems, fmt.Errorf("%s: %s is the plugin's configuration; no rule may define it", rule.Location, configRef))
@@ -79,6 +79,7 @@ func checkPackage(plugin string, compiler *ast.Compiler) error {
 	}
 	problems = append(problems, checkRead(pkg, compiler.Modules)...)
 	problems = append(problems, checkPrivate(pkg, compiler.Modules)...)
+	problems = append(problems, checkJudged(pkg, parsed, compiler.Modules)...)
 	return errors.Join(problems...)
 }
 

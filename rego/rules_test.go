@@ -69,8 +69,9 @@ exempt contains "literal" if input.evidence.region == "x"
 func TestRulesOfAnOperator(t *testing.T) {
 	var got []rego.Rule
 	for _, rule := range newEngine(t, overlayOptions(t, map[string]string{
-		extra:              namedRules,
-		"other/other.rego": "package other\n\nviolation contains {\"rule\": \"other\", \"msg\": \"m\"}\n",
+		extra:                           namedRules,
+		"other/other.rego":              "package other\n\nviolation contains {\"rule\": \"other\", \"msg\": \"m\"}\n",
+		"gatehouse/aws_iid/reader.rego": "package gatehouse.aws_iid\n\nviolation contains reason if some reason in data.other.violation\n",
 	})).Rules() {
 		if rule.File == extra || rule.Name == "other" {
 			got = append(got, rule)

@@ -1,7 +1,6 @@
 package rego
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -139,48 +138,4 @@ func closest(name string, all []string) []string {
 		near[other] = true
 	}
 	return slices.Sorted(maps.Keys(near))
-}
-
-// checkRead refuses rules of a plugin's package that nothing reads and that are
-// named almost like one that something does: "violations contains …" would refuse
-// nobody.
-func checkRead(pkg ast.Ref, modules map[string]*ast.Module) []error {
-	read := map[string]bool{admission: true, decision: true}
-	whole := false // something reads the package in another way
-	for _, module := range modules {
-		ast.WalkRefs(module, func(ref ast.Ref) bool {
-			if !ref.HasPrefix(pkg) || ref.Equal(module.Package.Path) {
-				return false
-			}
-			if len(ref) == len(pkg) {
-				whole = true
-			} else if name, ok := ref[len(pkg)].Value.(ast.String); ok {
-				read[string(name)] = true
-			} else {
-				whole = true
-			}
-			return false
-		})
-	}
-	if whole {
-		return nil
-	}
-	var problems []error
-	known := slices.Collect(maps.Keys(read))
-	for _, file := range slices.Sorted(maps.Keys(modules)) {
-		if !modules[file].Package.Path.Equal(pkg) {
-			continue
-		}
-		for _, rule := range modules[file].Rules {
-			name := rule.Head.Ref()[0].String()
-			if read[name] {
-				continue
-			}
-			if meant := closest(name, known); len(meant) > 0 {
-				problems = append(problems, fmt.Errorf("%s:%d: nothing reads rule %s; did you mean %s?",
-					rule.Location.File, rule.Location.Row, name, strings.Join(meant, " or ")))
-			}
-		}
-	}
-	return problems
 }
