@@ -99,8 +99,15 @@ func TestBadPolicyDirectory(t *testing.T) {
 		if line := p.logs.next(t, policyRefused); !strings.HasSuffix(fmt.Sprint(line["problem"]), "no such file or directory") {
 			t.Errorf("the directory vanished: logged %v", line)
 		}
+		// So it looks when a volume isn't mounted any more.
+		if err := os.MkdirAll(string(dir), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if line := p.logs.next(t, policyRefused); !strings.HasPrefix(fmt.Sprint(line["problem"]), "there are no files in it") {
+			t.Errorf("the directory is empty: logged %v", line)
+		}
 	})
-	p.countedPolicies(t, map[string]float64{"refused": float64(len(steps) + 1)})
+	p.countedPolicies(t, map[string]float64{"refused": float64(len(steps) + 2)})
 }
 
 // publish swaps a directory, at once, for one with the good files and these.

@@ -75,7 +75,9 @@ func TestBaselineAnswersSamples(t *testing.T) {
 			if len(problems) > 0 {
 				t.Fatal(problems)
 			}
-			loader := policyLoader{plugin: tc.kind.Name(), source: policySource{Directory: t.TempDir()}, config: built.policyConfig}
+			dir := policyDir(t.TempDir())
+			dir.write(t, "README.md", "No policy of its own.")
+			loader := policyLoader{plugin: tc.kind.Name(), source: policySource{Directory: string(dir)}, config: built.policyConfig}
 			if _, err := loader.load(t.Context()); err != nil {
 				t.Errorf("%s with %q: %v", tc.kind.Name(), config, err)
 			}

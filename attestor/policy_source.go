@@ -70,9 +70,15 @@ func untilSteady(digest func() (string, error), read func()) (string, error) {
 	return "", errors.New("the directory's files change all the time")
 }
 
-// test makes an engine of an operator's files. Their tests must pass; the
+// test makes an engine of an operator's files, of which there must be some: a volume
+// that isn't mounted must not take all their checks away. Their tests must pass; the
 // baseline's own did when it was built.
 func (l policyLoader) test(ctx context.Context, overlay *policies.Overlay) (*rego.Engine, error) {
+	if empty, err := overlay.Empty(); err != nil {
+		return nil, err
+	} else if empty {
+		return nil, errors.New("there are no files in it: is it mounted? for the baseline alone remove the block that names it")
+	}
 	samples, err := policies.Samples(l.plugin)
 	if err != nil {
 		return nil, err

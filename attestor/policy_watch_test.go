@@ -172,6 +172,7 @@ func TestPolicyAtConfigure(t *testing.T) {
 			newPolicyDir(t, map[string]string{"own_test.rego": "package x_test\n\ntest_x if false\n"}).config(),
 			"invalid configuration: own_test.rego:3: test_x fails",
 		},
+		"nothing in it":        {policyDir(t.TempDir()).config(), "invalid configuration: there are no files in it: is it mounted? for the baseline alone remove the block that names it"},
 		"no directory":         {missing.config(), "invalid configuration: stat " + string(missing) + ": no such file or directory"},
 		"a file":               {file.config(), "invalid configuration: policy directory " + string(file) + ": is no directory"},
 		"without the baseline": {alone, "package gatehouse.aws_iid has no rule admission"},

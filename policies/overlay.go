@@ -50,6 +50,19 @@ func (o *Overlay) Replaced(plugin string) []string {
 	})
 }
 
+// Empty reports whether the directory has no file, as one whose volume isn't mounted.
+func (o *Overlay) Empty() (bool, error) {
+	empty := true
+	err := fs.WalkDir(o, ".", func(name string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() || !o.Own(name) {
+			return err
+		}
+		empty = false
+		return fs.SkipAll
+	})
+	return empty, err
+}
+
 // Open implements fs.FS.
 func (o *Overlay) Open(name string) (fs.File, error) {
 	info, err := o.Stat(name)

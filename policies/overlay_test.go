@@ -154,3 +154,25 @@ func TestOverReportsWhatCannotBeRead(t *testing.T) {
 		}
 	}
 }
+
+func TestEmptyOverlay(t *testing.T) {
+	for name, tc := range map[string]struct {
+		dir  fstest.MapFS
+		want bool
+	}{
+		"nothing":           {fstest.MapFS{}, true},
+		"hidden files":      {fstest.MapFS{".x.rego": {}, "..2026/tofu.rego": {}}, true},
+		"folders":           {fstest.MapFS{"gatehouse/aws_iid": {Mode: fs.ModeDir}}, true},
+		"a rule":            {fstest.MapFS{"gatehouse/aws_iid/tofu.rego": {}}, false},
+		"data":              {fstest.MapFS{"acme/data.json": {}}, false},
+		"a replaced schema": {fstest.MapFS{"schemas/aws_iid.json": {}}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, overlay := range []*policies.Overlay{policies.Over(tc.dir), policies.Alone(tc.dir)} {
+				if got, err := overlay.Empty(); got != tc.want || err != nil {
+					t.Errorf("got %v, %v, want %v", got, err, tc.want)
+				}
+			}
+		})
+	}
+}
