@@ -112,6 +112,15 @@ func TestAttackPathInjection(t *testing.T) {
 			}
 		})
 	}
+	t.Run("a slash beside one that the template splits at", func(t *testing.T) {
+		s := newAWSScene(t, `agent_path_template = "/{{ .PluginName }}/{{ index (splitList \"/\" .Tags.Team) 1 }}/{{ .Tags.Name }}/{{ .InstanceID }}"`)
+		s.cloud.instances[0].Tags = []ec2types.Tag{{Key: aws.String("Team"), Value: aws.String("one/two")}, {Key: aws.String("Name"), Value: aws.String("a/b")}}
+		s.refuses(t, genuine(t).json(t), deniedBy("agent_path_template", 1))
+		s.cloud.instances[0].Tags[1].Value = aws.String("blog")
+		if id, _ := s.admits(t, genuine(t).json(t)); id != "spiffe://example.org/spire/agent/aws_iid/two/blog/i-0b22a22eec53b9321" {
+			t.Errorf("got %s", id)
+		}
+	})
 	t.Run("a path that two machines would share", func(t *testing.T) {
 		_, err := newAWSScene(t, "").config.Configure(t.Context(), configure(`agent_path_template = "/{{ .PluginName }}/{{ .Tags.Name }}"`))
 		if status.Code(err) != codes.InvalidArgument || !strings.Contains(err.Error(), "another machine could have the same") {

@@ -156,6 +156,11 @@ func TestAttackMissingFacts(t *testing.T) {
 		s := newAWSScene(t, `agent_path_template = "/{{ .PluginName }}/{{ .Tags.missing }}/{{ .InstanceID }}"`)
 		s.refuses(t, genuine(t).json(t), deniedBy("agent_path_template", 1))
 	})
+	t.Run("no instance for the path's tags", func(t *testing.T) {
+		s := newAWSScene(t, `agent_path_template = "/{{ .PluginName }}/{{ .Tags.Name }}/{{ .InstanceID }}"`)
+		s.cloud.instances = nil
+		s.refuses(t, genuine(t).json(t), refused{codes.PermissionDenied, "denied", "agent_path_template: the path needs facts, and there is no instance", 1})
+	})
 }
 
 // TestAttackVolumeSwap: EC2's answers about volumes and interfaces, odd ones too.

@@ -28,10 +28,17 @@ type Fields struct {
 // Template is a parsed agent_path_template. It is safe for concurrent use.
 type Template struct {
 	text     *template.Template
-	flat     *template.Template // the same, with functions that make no slash of their own
+	respelt  []respelt // in the order in which they are tried
 	plugin   string
 	identity string
 	needTags bool
+}
+
+// respelt is a template whose functions give another text for each slash that they
+// make of a value without one, as the values themselves get it.
+type respelt struct {
+	slash string
+	text  *template.Template
 }
 
 // tagName finds the tags that a template names, to give them a value in the
@@ -51,11 +58,15 @@ func Parse(text, plugin, identity string, sample map[string]string) (*Template, 
 	if err != nil {
 		return nil, err
 	}
-	flat, err := parsed.Clone()
-	if err != nil {
-		return nil, err
+	t := &Template{text: parsed, plugin: plugin, identity: identity, needTags: strings.Contains(text, ".Tags")}
+	// Without slashes, and with two of each for a template that needs some, to split at.
+	for _, slash := range []string{"-", "//"} {
+		clone, err := parsed.Clone()
+		if err != nil {
+			return nil, err
+		}
+		t.respelt = append(t.respelt, respelt{slash, clone.Funcs(respeltFunctions(slash))})
 	}
-	t := &Template{text: parsed, flat: flat.Funcs(flatFunctions()), plugin: plugin, identity: identity, needTags: strings.Contains(text, ".Tags")}
 	fields := Fields{Values: sample}
 	if t.needTags {
 		fields.Tags = map[string]string{}
@@ -113,11 +124,23 @@ func (t *Template) Render(fields Fields) (string, error) {
 		return "", fmt.Errorf("agent path %q has no .%s in it: another machine could have the same", path, t.identity)
 	}
 
-	flat := Fields{Values: withoutSlashes(fields.Values), Tags: withoutSlashes(fields.Tags)}
-	if plain, err := t.execute(t.flat, flat); err == nil && strings.Count(plain, "/") != strings.Count(path, "/") {
+	if !t.ownSlashes(path, fields) {
 		return "", fmt.Errorf("agent path %q has segments that come from a slash in one of the node's values", path)
 	}
 	return "/spire/agent" + path, nil
+}
+
+// ownSlashes says whether all slashes of a path are the template's: whether it has as
+// many if those of the values are spelt in another way. Where that can't be told, it
+// isn't so.
+func (t *Template) ownSlashes(path string, fields Fields) bool {
+	for _, other := range t.respelt {
+		spelt := Fields{Values: respell(fields.Values, other.slash), Tags: respell(fields.Tags, other.slash)}
+		if plain, err := t.execute(other.text, spelt); err == nil {
+			return strings.Count(plain, "/") == strings.Count(path, "/")
+		}
+	}
+	return false
 }
 
 func (t *Template) execute(text *template.Template, fields Fields) (string, error) {
@@ -145,12 +168,12 @@ func flip(value string) string {
 	return value[:len(value)-1] + "0"
 }
 
-func withoutSlashes(values map[string]string) map[string]string {
-	flat := make(map[string]string, len(values))
+func respell(values map[string]string, slash string) map[string]string {
+	spelt := make(map[string]string, len(values))
 	for name, value := range values {
-		flat[name] = strings.ReplaceAll(value, "/", "-")
+		spelt[name] = strings.ReplaceAll(value, "/", slash)
 	}
-	return flat
+	return spelt
 }
 
 // functions are those that SPIRE offers in its path templates
@@ -165,25 +188,26 @@ func functions() template.FuncMap {
 	return offered
 }
 
-// flatFunctions are those functions that give slashes for a value that has none, made
-// to give none: so a slash that a later function takes away again does no harm.
-func flatFunctions() template.FuncMap {
-	all, flat := sprig.TxtFuncMap(), template.FuncMap{}
+// respeltFunctions are those functions that give slashes for a value that has none, made
+// to give another text for each: so a slash that a later function takes away again does
+// no harm.
+func respeltFunctions(slash string) template.FuncMap {
+	all, spelt := sprig.TxtFuncMap(), template.FuncMap{}
 	for _, name := range []string{"b64enc", "b64dec", "b32dec"} {
 		code := all[name].(func(string) string)
-		flat[name] = func(value string) string { return strings.ReplaceAll(code(value), "/", "-") }
+		spelt[name] = func(value string) string { return strings.ReplaceAll(code(value), "/", slash) }
 	}
 	parse := all["urlParse"].(func(string) map[string]any)
-	flat["urlParse"] = func(value string) map[string]any {
+	spelt["urlParse"] = func(value string) map[string]any {
 		parts := parse(value)
 		for name, part := range parts {
 			if text, ok := part.(string); ok {
-				parts[name] = strings.ReplaceAll(text, "/", "-")
+				parts[name] = strings.ReplaceAll(text, "/", slash)
 			}
 		}
 		return parts
 	}
-	return flat
+	return spelt
 }
 
 const functionNames = `

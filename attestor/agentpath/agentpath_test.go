@@ -60,6 +60,21 @@ func TestRender(t *testing.T) {
 		"slash that decoding makes":  {text: `/aws_iid/{{ .Tags.Name | b64dec }}/{{ .InstanceID }}`, tag: "YS9i", wantErr: `agent path "/aws_iid/a/b/i-0123456789abcdef0" has segments that come from a slash in one of the node's values`},
 		"slash in base32":            {text: `/aws_iid/{{ .Tags.Name | b32dec }}/{{ .InstanceID }}`, tag: "MEXWE===", wantErr: `agent path "/aws_iid/a/b/i-0123456789abcdef0" has segments that come from a slash in one of the node's values`},
 		"slash in a URL":             {text: `/aws_iid/{{ (urlParse .Tags.Name).path }}/{{ .InstanceID }}`, tag: "a%2Fb", wantErr: `agent path "/aws_iid/a/b/i-0123456789abcdef0" has segments that come from a slash in one of the node's values`},
+		"slash beside one that is taken away": {
+			text:    `/aws_iid/{{ index (splitList "/" .Tags.Team) 1 }}/{{ .Tags.Name }}/{{ .InstanceID }}`,
+			tag:     "a/b",
+			wantErr: `agent path "/aws_iid/two/a/b/i-0123456789abcdef0" has segments that come from a slash in one of the node's values`,
+		},
+		"slash beside one of the same tag": {
+			text:    `/aws_iid/{{ index (splitList "/" .Tags.Name) 1 }}/{{ .Tags.Name }}/{{ .InstanceID }}`,
+			tag:     "a/b",
+			wantErr: `agent path "/aws_iid/b/a/b/i-0123456789abcdef0" has segments that come from a slash in one of the node's values`,
+		},
+		"slash that splits": {
+			text: `/aws_iid/{{ index (splitList "/" .Tags.Team) 1 }}/{{ .Tags.Name }}/{{ .InstanceID }}`,
+			tag:  "blog",
+			want: "/spire/agent/aws_iid/two/blog/i-0123456789abcdef0",
+		},
 		"encoded, without a slash":   {text: `/aws_iid/{{ .Tags.Name | b64enc }}/{{ .InstanceID }}`, tag: "abc", want: "/spire/agent/aws_iid/YWJj/i-0123456789abcdef0"},
 		"encoded, its slash eaten":   {text: `/aws_iid/{{ .Tags.Name | b64enc | replace "/" "_" }}/{{ .InstanceID }}`, tag: "ab?", want: "/spire/agent/aws_iid/YWI_/i-0123456789abcdef0"},
 		"the template's own slashes": {text: `/aws_iid/{{ list .Tags.Name "x" | join "/" }}/{{ .InstanceID }}`, tag: "blog", want: "/spire/agent/aws_iid/blog/x/i-0123456789abcdef0"},
@@ -72,7 +87,7 @@ func TestRender(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got, err := template.Render(agentpath.Fields{Values: sample, Tags: map[string]string{"Name": tc.tag}})
+			got, err := template.Render(agentpath.Fields{Values: sample, Tags: map[string]string{"Name": tc.tag, "Team": "one/two"}})
 			if got != tc.want || message(err) != tc.wantErr {
 				t.Errorf("got  %q, %s\nwant %q, %s", got, message(err), tc.want, tc.wantErr)
 			}
