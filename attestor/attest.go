@@ -153,6 +153,9 @@ func (a *attestation) renderAgentPath() error {
 		return nil
 	}
 	path, err := a.agentPath(a.input.Evidence, a.input.Facts)
+	if absent := a.absentFacts(); err == nil && path == "" && len(absent) > 0 {
+		err = fmt.Errorf("the path needs facts, and there is no %s", strings.Join(absent, ", no "))
+	}
 	if err != nil {
 		a.record.asked, _ = a.engine.Unasked("admission", a.input)
 		a.record.judged = nil
@@ -160,6 +163,18 @@ func (a *attestation) renderAgentPath() error {
 	}
 	a.input.TemplatedAgentPath = path
 	return nil
+}
+
+// absentFacts names those of which the cloud says that there are none.
+func (a *attestation) absentFacts() []string {
+	var names []string
+	for name, why := range a.input.FactsStatus {
+		if why == string(evidence.StatusAbsent) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
 }
 
 // gather collects the facts that admission asked for into the input. A required

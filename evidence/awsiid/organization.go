@@ -1,6 +1,7 @@
 package awsiid
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/organizations"
+	orgtypes "github.com/aws/aws-sdk-go-v2/service/organizations/types"
 )
 
 // OrganizationOptions say where the accounts of the organization are listed: by
@@ -61,16 +63,16 @@ var errNoOrganization = errors.New("a policy asks for it, and no organization is
 
 // organization gathers the fact "organization": what the organization says about
 // the node's account, absent if it isn't a member. One that a cached list doesn't
-// have is looked for in the next, which foreign accounts, however many, can make
-// the collector fetch only once in a while.
+// have, or not as active, is looked for in the next, which foreign accounts, however
+// many, can make the collector fetch only once in a while.
 func (g *gathering) organization(ctx context.Context) (any, error) {
 	c := g.collector
 	if c.accounts == nil {
 		return nil, errNoOrganization
 	}
 	accounts, err := c.accounts.Ask(ctx, struct{}{}, func(accounts map[string]Organization) bool {
-		_, ok := accounts[g.claims.AccountID]
-		return ok
+		account, ok := accounts[g.claims.AccountID]
+		return ok && account.settled()
 	})
 	if err != nil {
 		return nil, err
@@ -79,6 +81,12 @@ func (g *gathering) organization(ctx context.Context) (any, error) {
 		return account, nil
 	}
 	return nil, errAbsent
+}
+
+// settled says whether an answer is one that nobody hopes to change: that an account is
+// not active may have passed since the list was read.
+func (o Organization) settled() bool {
+	return o.Source == SourceFile || cmp.Or(o.State, o.Status) == string(orgtypes.AccountStateActive)
 }
 
 // loadAccounts lists the accounts of the organization by their IDs.

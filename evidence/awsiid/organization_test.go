@@ -133,6 +133,39 @@ func TestOrganizationForeignAccountsBlockNobody(t *testing.T) {
 	})
 }
 
+// An account that became active since the list was read gets in with the next, as a
+// new member does.
+func TestOrganizationReadsAgainForAnInactiveAccount(t *testing.T) {
+	for name, tc := range map[string]struct{ before, after orgtypes.Account }{
+		"by state":      {orgtypes.Account{State: "PENDING_ACTIVATION"}, orgtypes.Account{State: "ACTIVE"}},
+		"by status":     {orgtypes.Account{Status: "SUSPENDED"}, orgtypes.Account{Status: "ACTIVE"}},
+		"state first":   {orgtypes.Account{State: "SUSPENDED", Status: "ACTIVE"}, orgtypes.Account{State: "ACTIVE", Status: "SUSPENDED"}},
+		"still the old": {orgtypes.Account{State: "SUSPENDED"}, orgtypes.Account{State: "SUSPENDED"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				tc.before.Id, tc.after.Id = new(member), new(member)
+				org := &anOrganization{members: []orgtypes.Account{tc.before}}
+				c := &cloud{accounts: org.list}
+				nodes := newFleet(t, awsiid.Options{Clients: c, Organization: &fromAPI})
+				want := func(account orgtypes.Account) evidence.Fact {
+					return evidence.Known(awsiid.Organization{AccountID: member, State: string(account.State), Status: string(account.Status), Source: "organizations", ManagementAccountID: "777777777777"})
+				}
+				same(t, gather(t, nodes.of(member), "organization"), want(tc.before))
+				org.members[0] = tc.after
+				time.Sleep(time.Second)
+				began := time.Now()
+				same(t, gather(t, nodes.of(member), "organization"), want(tc.after))
+				if took := time.Since(began); took != 9*time.Second {
+					t.Errorf("it took %v, want until the list may be read again", took)
+				}
+				const list = "aws/777777777777/us-west-2/lister ListAccounts"
+				calls(t, c, list, list, list, list, list, list)
+			})
+		})
+	}
+}
+
 func TestOrganizationListEnds(t *testing.T) {
 	in := func(text string) evidence.Fact {
 		return evidence.Failed(errors.New("awsiid: organizations:ListAccounts in account 777777777777, region us-west-2: " + text))

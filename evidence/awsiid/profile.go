@@ -22,7 +22,8 @@ type profileKey struct {
 var profileNamePattern = regexp.MustCompile(`^[\w+=,.@-]{1,128}$`)
 
 // instanceProfile gathers the fact "instance_profile": that of the instance's
-// profile as EC2 names it, absent if it has none.
+// profile as EC2 names it, absent if it has none. One that had no roles when another
+// node asked may have some now.
 func (g *gathering) instanceProfile(ctx context.Context) (any, error) {
 	instance, err := g.instance()
 	if err != nil {
@@ -35,7 +36,7 @@ func (g *gathering) instanceProfile(ctx context.Context) (any, error) {
 	if _, err := key.name(); err != nil {
 		return nil, err
 	}
-	return g.collector.profiles.Get(ctx, key)
+	return g.collector.profiles.Ask(ctx, key, func(profile InstanceProfile) bool { return len(profile.Roles) > 0 })
 }
 
 // name returns the name of a profile: the last element of its ARN, after a path

@@ -63,6 +63,33 @@ func TestInstanceProfile(t *testing.T) {
 	})
 }
 
+// A profile that had no role when another node asked is asked for again: a node
+// would go without the selectors of a role that it has.
+func TestInstanceProfileIsReadAgainWithoutRoles(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := withProfile(new(profileARN))
+		full := c.profile
+		c.profile = func(awsiid.Scope, *iam.GetInstanceProfileInput) (*iam.GetInstanceProfileOutput, error) {
+			return &iam.GetInstanceProfileOutput{InstanceProfile: &iamtypes.InstanceProfile{Arn: new(profileARN)}}, nil
+		}
+		nodes := newFleet(t, awsiid.Options{Clients: c, AssumeRole: "reader"})
+		none := evidence.Known(awsiid.InstanceProfile{ARN: profileARN, Name: "web", Roles: []awsiid.Role{}})
+		same(t, gather(t, nodes.node(testRegion, nil), "instance_profile"), none)
+		time.Sleep(time.Second)
+		began := time.Now()
+		same(t, gather(t, nodes.node(testRegion, nil), "instance_profile"), none)
+		if took := time.Since(began); took != 9*time.Second {
+			t.Errorf("it took %v, want until the profile may be read again", took)
+		}
+		c.profile = full
+		time.Sleep(time.Second)
+		got := gather(t, nodes.node(testRegion, nil), "instance_profile")
+		if profile, _ := got.Value.(awsiid.InstanceProfile); len(profile.Roles) != 3 {
+			t.Errorf("got %+v", got)
+		}
+	})
+}
+
 func TestInstanceProfileJudgesAnswers(t *testing.T) {
 	asked := func(text string) evidence.Fact {
 		return evidence.Failed(errors.New("awsiid: iam:GetInstanceProfile of web in account 123456789012, region us-east-1: " + text))
