@@ -208,6 +208,9 @@ func TestBuildAWSIIDRefuses(t *testing.T) {
 		}},
 		{"timeouts", "cloud_timeout = \"999ms\"", nil, []problem{{1, "cloud_timeout", "must be between 1s and 5m0s"}}},
 		{"timeout too long", "cloud_timeout = \"301s\"", nil, []problem{{1, "cloud_timeout", "must be between 1s and 5m0s"}}},
+		{"null for a list", `{"allowed_account_ids": null}`, nil, []problem{{1, "allowed_account_ids", "is null: want a list, or no such key"}}},
+		{"null for a block", `{"verify_organization": null}`, nil, []problem{{1, "verify_organization", "is null: want an object, or no such key"}}},
+		{"null in HCL", `allowed_account_ids = null`, nil, []problem{{1, "allowed_account_ids", "is null: want a value, or no such key"}}},
 		{"template too long", `agent_path_template = "` + strings.Repeat("x", 4097) + `"`, nil, []problem{{1, "agent_path_template", "must not be longer than 4096 bytes"}}},
 		{"template", "agent_path_template = \"/{{ .PluginName }}/{{ .InstanceID \"", nil, []problem{
 			{1, "agent_path_template", "template: agent_path_template:1: unclosed action"}}},

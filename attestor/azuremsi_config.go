@@ -135,9 +135,6 @@ func buildAzureTenants(o *plugindata.Object) map[string]azureTenantConfig {
 	for _, key := range keys {
 		tenant, ok := block.Object(key)
 		if !ok {
-			if !block.Has(key) {
-				block.Problem(key, "is null: write {} for a tenant with the defaults")
-			}
 			continue
 		}
 		id, isID := lowerGUID(key)

@@ -162,7 +162,7 @@ func TestBuildAzureMSIRefuses(t *testing.T) {
 		{"tenant: two spellings", "tenants {\n\"" + azureTenant + "\" {}\n\"" + strings.ToUpper(azureTenant) + "\" {}\n}", nil, []problem{
 			{3, "tenants." + strings.ToUpper(azureTenant), "is the same tenant as another one here, in another spelling"}}},
 		{"tenant: a text", "tenants {\n\"" + azureTenant + "\" = \"https://example.org\"\n}", nil, []problem{{2, path, "want an object, not a string"}}},
-		{"tenant: null", "{\"tenants\": {\n\"" + azureTenant + "\": null}}", nil, []problem{{2, path, "is null: write {} for a tenant with the defaults"}}},
+		{"tenant: null", "{\"tenants\": {\n\"" + azureTenant + "\": null}}", nil, []problem{{2, path, "is null: want an object, or no such key"}}},
 		{"unknown keys", head + "resource = \"x\"\nuse_msi = true\nregion = 1\n}\n}\nclouds = \"public\"", nil, []problem{
 			{3, path + ".resource", `unknown key; did you mean "resource_id"?`},
 			{4, path + ".use_msi", "unknown key; " + known},

@@ -13,7 +13,7 @@ type kind int
 
 const (
 	kindInvalid kind = iota // reported already
-	kindNull                // JSON: as if the key were not there
+	kindNull                // JSON: for a text as if the key were not there
 	kindString
 	kindNumber
 	kindBool
@@ -38,9 +38,11 @@ type value struct {
 // there, also when an earlier answer makes one pointless: what was never asked for
 // is reported as unknown, with the keys asked for as the known ones.
 //
-// A getter's second result is false if the key is not there, is null, or has
-// a value of the wrong type, which is then reported. Asking again does no harm:
-// nothing is reported twice.
+// A getter's second result is false if the key is not there, or has a value of the
+// wrong type, which is then reported. JSON's null is no text, as for HCL 1, and of the
+// wrong type for all else: what a template has no value for must not be taken for
+// a list of accounts that nobody wanted. Asking again does no harm: nothing is reported
+// twice.
 type Object struct {
 	report  *report
 	path    string
@@ -169,6 +171,9 @@ func (o *Object) Object(key string) (*Object, bool) {
 // get returns a value that has one of the wanted kinds.
 func (o *Object) get(key string, wanted ...kind) (value, bool) {
 	if !o.Has(key) {
+		if o.members[key].kind == kindNull && wanted[0] != kindString {
+			o.Problem(key, "is null: want %v, or no such key", wanted[0])
+		}
 		return value{}, false
 	}
 	v := o.members[key]

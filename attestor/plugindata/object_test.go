@@ -71,8 +71,25 @@ inner { assume_org_role = "r" } tenants "t1" { resource_id = "i" } tenants { t2 
 			want: settings{Text: "12", Flag: true, Names: []string{}},
 		}, {
 			name: "JSON",
-			text: `{"text": "x", "inner": [{"assume_org_role": "r"}], "names": null, "skip_block_device": false}`,
-			want: settings{Text: "x", Inner: "r"},
+			text: `{"text": "x", "inner": [{"assume_org_role": "r"}], "names": ["a"], "skip_block_device": false}`,
+			want: settings{Text: "x", Names: []string{"a"}, Inner: "r"},
+		}, {
+			name: "null in JSON",
+			text: "{\"text\": null,\n\"ttl\": null,\n\"inner\": null,\n\"names\": null,\n\"skip_block_device\": null}",
+			problems: []string{
+				"line 1: text: is missing",
+				"line 3: inner: is null: want an object, or no such key",
+				"line 4: names: is null: want a list, or no such key",
+				"line 5: skip_block_device: is null: want true or false, or no such key",
+			},
+		}, {
+			name: "null in HCL",
+			text: "text = null\nnames = null\ninner = null",
+			problems: []string{
+				"line 1: text: is null: want a value, or no such key",
+				"line 2: names: is null: want a value, or no such key",
+				"line 3: inner: is null: want a value, or no such key",
+			},
 		}, {
 			name: "wrong types",
 			text: "text = true\nskip_block_device = \"yes\"\nttl = 5\nnames = \"a\"\ninner = \"x\"\ntenants { a = 1 }",

@@ -168,7 +168,12 @@ func (t *tree) value(expr hcl.Expression, path string) value {
 func (t *tree) scalar(expr hcl.Expression, path string) value {
 	line := expr.StartRange().Start.Line
 	switch e := expr.(type) {
-	case *hclsyntax.LiteralValueExpr, *hclsyntax.TemplateExpr:
+	case *hclsyntax.LiteralValueExpr:
+		if e.Val.IsNull() { // HCL 1 has none
+			t.report.add(line, path, "is null: want a value, or no such key")
+			return value{kind: kindInvalid, line: line}
+		}
+	case *hclsyntax.TemplateExpr:
 	case *hclsyntax.UnaryOpExpr: // the scanner lets only a number's minus pass
 	case *hclsyntax.ScopeTraversalExpr:
 		t.report.add(line, path, "text belongs in quotes")
