@@ -74,11 +74,29 @@ func Parse(text, plugin, identity string, sample map[string]string) (*Template, 
 			fields.Tags[name[1]+name[2]] = "tag"
 		}
 	}
-	_, err = t.Render(fields)
+	path, err := t.Render(fields)
+	if err == nil {
+		err = t.checkIdentity(path, fields)
+	}
 	if err != nil && !t.mayFareBetter(err) {
 		return nil, fmt.Errorf("for a node with %v: %w", sample, err)
 	}
 	return t, nil
+}
+
+// checkIdentity refuses a template that keeps a part of the machine's identity only,
+// such as its last four digits: whoever starts enough machines has one of that path.
+func (t *Template) checkIdentity(path string, fields Fields) error {
+	identity := fields.Values[t.identity]
+	for i, char := range identity {
+		if !strings.ContainsRune("0123456789abcdef", char) {
+			continue // the same in all identities
+		}
+		if others, err := t.executeAs(identity[:i]+flip(identity[i:i+1])+identity[i+1:], fields); err == nil && "/spire/agent"+others == path {
+			return fmt.Errorf("agent path %q has not all of .%s in it: another machine could have the same", strings.TrimPrefix(path, "/spire/agent"), t.identity)
+		}
+	}
+	return nil
 }
 
 // mayFareBetter says whether another node's values, its tags above all, could
@@ -98,9 +116,8 @@ func (t *Template) NeedsTags() bool { return t.needTags }
 // Render returns a node's agent path, beginning with /spire/agent/. It refuses
 // a path that would differ next time, or that does not change with the machine's
 // identity, or that a value's own slashes, or those that decoding or encoding it made,
-// have given more segments. That no two
-// machines share a path it can't tell: a template may keep a part of the identity
-// only.
+// have given more segments. That no two machines share a path it can't tell: what a
+// template makes of the identity may be the same for two.
 func (t *Template) Render(fields Fields) (string, error) {
 	path, err := t.execute(t.text, fields)
 	if err != nil {
@@ -118,9 +135,7 @@ func (t *Template) Render(fields Fields) (string, error) {
 		return "", errors.New("the agent path is not the same each time it is rendered")
 	}
 
-	other := Fields{Values: maps.Clone(fields.Values), Tags: fields.Tags}
-	other.Values[t.identity] = flip(fields.Values[t.identity])
-	if others, err := t.execute(t.text, other); err == nil && others == path {
+	if others, err := t.executeAs(flip(fields.Values[t.identity]), fields); err == nil && others == path {
 		return "", fmt.Errorf("agent path %q has no .%s in it: another machine could have the same", path, t.identity)
 	}
 
@@ -141,6 +156,13 @@ func (t *Template) ownSlashes(path string, fields Fields) bool {
 		}
 	}
 	return false
+}
+
+// executeAs renders the path of a node that has another identity.
+func (t *Template) executeAs(identity string, fields Fields) (string, error) {
+	other := Fields{Values: maps.Clone(fields.Values), Tags: fields.Tags}
+	other.Values[t.identity] = identity
+	return t.execute(t.text, other)
 }
 
 func (t *Template) execute(text *template.Template, fields Fields) (string, error) {

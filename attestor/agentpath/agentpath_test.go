@@ -17,6 +17,8 @@ func TestParse(t *testing.T) {
 		"/aws_iid/{{ .Tags.Cluster }}/{{ .InstanceID }}":                      "",
 		`/aws_iid/{{ index .Tags "my cluster" }}/{{ .InstanceID }}`:           "",
 		`/aws_iid/{{ .InstanceID | sha256sum | trunc 12 }}`:                   "",
+		`/aws_iid/{{ trimPrefix "i-" .InstanceID }}`:                          "",
+		`/aws_iid/{{ substr 2 19 .InstanceID }}`:                              "",
 
 		// What this node can't have a path of, another one can.
 		`/aws_iid/{{ $t := .Tags }}{{ $t.env }}/{{ .InstanceID }}`:                                 "",
@@ -24,15 +26,17 @@ func TestParse(t *testing.T) {
 		`/aws_iid/{{ index (splitList "-" .Tags.env) 1 }}/{{ .InstanceID }}`:                       "",
 		`{{ if ne .Region "cn-north-1" }}{{ fail "not here" }}{{ end }}/aws_iid/{{ .InstanceID }}`: "",
 
-		"/aws_iid/{{ .InstanceID":               `template: agent_path_template:1: unclosed action`,
-		`/aws_iid/{{ env "HOME" }}`:             `template: agent_path_template:1: function "env" not defined`,
-		"/aws_iid/{{ .Instance }}":              node + `template: agent_path_template:1:12: executing "agent_path_template" at <.Instance>: map has no entry for key "Instance"`,
-		"/{{ .Region }}/{{ .InstanceID }}":      node + `agent path "/us-west-2/i-0123456789abcdef0" does not begin with "/aws_iid/"`,
-		"{{ .PluginName }}/{{ .InstanceID }}":   node + `agent path "aws_iid/i-0123456789abcdef0" does not begin with "/aws_iid/"`,
-		"/aws_iid/{{ .Tags.Name }}":             node + `agent path "/aws_iid/tag" has no .InstanceID in it: another machine could have the same`,
-		"/aws_iid/{{ .AccountID }}/x":           node + `agent path "/aws_iid/123456789012/x" has no .InstanceID in it: another machine could have the same`,
-		"/aws_iid/{{ trunc 10 .InstanceID }}":   node + `agent path "/aws_iid/i-01234567" has no .InstanceID in it: another machine could have the same`,
-		"/aws_iid/{{ .InstanceID }}/{{uuidv4}}": node + `the agent path is not the same each time it is rendered`,
+		"/aws_iid/{{ .InstanceID":                `template: agent_path_template:1: unclosed action`,
+		`/aws_iid/{{ env "HOME" }}`:              `template: agent_path_template:1: function "env" not defined`,
+		"/aws_iid/{{ .Instance }}":               node + `template: agent_path_template:1:12: executing "agent_path_template" at <.Instance>: map has no entry for key "Instance"`,
+		"/{{ .Region }}/{{ .InstanceID }}":       node + `agent path "/us-west-2/i-0123456789abcdef0" does not begin with "/aws_iid/"`,
+		"{{ .PluginName }}/{{ .InstanceID }}":    node + `agent path "aws_iid/i-0123456789abcdef0" does not begin with "/aws_iid/"`,
+		"/aws_iid/{{ .Tags.Name }}":              node + `agent path "/aws_iid/tag" has no .InstanceID in it: another machine could have the same`,
+		"/aws_iid/{{ .AccountID }}/x":            node + `agent path "/aws_iid/123456789012/x" has no .InstanceID in it: another machine could have the same`,
+		"/aws_iid/{{ trunc 10 .InstanceID }}":    node + `agent path "/aws_iid/i-01234567" has no .InstanceID in it: another machine could have the same`,
+		"/aws_iid/{{ trunc -4 .InstanceID }}":    node + `agent path "/aws_iid/def0" has not all of .InstanceID in it: another machine could have the same`,
+		"/aws_iid/{{ substr 3 19 .InstanceID }}": node + `agent path "/aws_iid/123456789abcdef0" has not all of .InstanceID in it: another machine could have the same`,
+		"/aws_iid/{{ .InstanceID }}/{{uuidv4}}":  node + `the agent path is not the same each time it is rendered`,
 	} {
 		t.Run(text, func(t *testing.T) {
 			_, err := agentpath.Parse(text, "aws_iid", "InstanceID", sample)
