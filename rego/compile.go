@@ -79,7 +79,7 @@ func checkPackage(plugin string, compiler *ast.Compiler, parsed map[string]*ast.
 	}
 	problems = append(problems, checkRead(pkg, compiler.Modules)...)
 	problems = append(problems, checkPrivate(pkg, compiler.Modules)...)
-	problems = append(problems, checkJudged(pkg, parsed, compiler.Modules)...)
+	problems = append(problems, checkElsewhere(pkg, parsed, compiler.Modules)...)
 	return errors.Join(problems...)
 }
 

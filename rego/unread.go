@@ -53,13 +53,14 @@ func checkRead(pkg ast.Ref, modules map[string]*ast.Module) []error {
 	return problems
 }
 
-// checkJudged refuses checks that nothing reads, wherever they are: in a package
-// whose name is misspelt, or under another tool's name for them. Policy would let
-// nodes in as if they were not there, and nobody would notice. What rules are is
-// seen as they were parsed, what they read as they were compiled.
-func checkJudged(pkg ast.Ref, parsed, compiled map[string]*ast.Module) []error {
+// checkElsewhere refuses what nothing reads in a package that it was not meant for:
+// any rule of one whose name is almost that of a package that is asked, and checks
+// wherever they are, under another tool's name for them too. Policy would decide as if
+// they were not there, and nobody would notice. What rules are is seen as they were
+// parsed, what they read as they were compiled.
+func checkElsewhere(pkg ast.Ref, parsed, compiled map[string]*ast.Module) []error {
 	reads := readsOf(compiled)
-	packages := []string{dotted(pkg)}
+	packages := []string{dotted(pkg), dotted(systemLogRef)}
 	for _, module := range parsed {
 		if slices.ContainsFunc(module.Rules, func(r *ast.Rule) bool { return r.Head.Ref().String() == decision }) {
 			packages = append(packages, dotted(module.Package.Path))
@@ -69,21 +70,25 @@ func checkJudged(pkg ast.Ref, parsed, compiled map[string]*ast.Module) []error {
 	told := map[string]bool{}
 	for _, file := range slices.Sorted(maps.Keys(parsed)) {
 		own := parsed[file].Package.Path
+		var near []string
+		if !slices.Contains(packages, dotted(own)) {
+			near = closest(dotted(own), packages)
+		}
 		for _, rule := range parsed[file].Rules {
 			name := rule.Head.Ref()[0].String()
 			path := own.Append(ast.StringTerm(name))
 			misspelt := own.Equal(pkg) && len(closest(name, checks)) > 0 // checkRead says so
-			if !judges(rule) || misspelt || told[path.String()] || slices.ContainsFunc(reads, func(read ast.Ref) bool {
+			if misspelt || told[path.String()] || len(near) == 0 && !judges(rule) || slices.ContainsFunc(reads, func(read ast.Ref) bool {
 				return read.HasPrefix(path) || path.HasPrefix(read)
 			}) {
 				continue
 			}
 			told[path.String()] = true
-			meant := fmt.Sprintf("checks are %s and %s of package %s", checks[1], checks[0], dotted(pkg))
-			if near := closest(dotted(own), packages); len(near) > 0 {
+			meant := fmt.Sprintf("it would refuse nobody: checks are %s and %s of package %s", checks[1], checks[0], dotted(pkg))
+			if len(near) > 0 {
 				meant = fmt.Sprintf("did you mean package %s?", strings.Join(near, " or "))
 			}
-			problems = append(problems, fmt.Errorf("%s:%d: nothing reads rule %s of package %s; it would refuse nobody; %s",
+			problems = append(problems, fmt.Errorf("%s:%d: nothing reads rule %s of package %s; %s",
 				rule.Location.File, rule.Location.Row, name, dotted(own), meant))
 		}
 	}
