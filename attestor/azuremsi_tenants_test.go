@@ -1,8 +1,6 @@
 package attestor
 
 import (
-	"os"
-	"path/filepath"
 	"testing"
 
 	"google.golang.org/grpc/codes"
@@ -12,10 +10,12 @@ import (
 // TestAzureTenantFromPolicyData: a security team adds a tenant beside its
 // policies, and SPIRE's configuration does not change.
 func TestAzureTenantFromPolicyData(t *testing.T) {
-	dir := t.TempDir()
+	dir := policyDir(t.TempDir())
+	const data = "gatehouse/azure_msi/data.json"
+	dir.write(t, data, `{"tenants": {}}`)
 	config := `
 tenants { "dd14e835-679a-4703-b4de-8f00a20c732e" {} }
-policy { directory = "` + dir + `" }`
+policy { directory = "` + string(dir) + `" }`
 
 	s := newAzureScene(t)
 	s.configure(t, config)
@@ -23,13 +23,7 @@ policy { directory = "` + dir + `" }`
 	if _, err := s.attest(t, token); status.Code(err) != codes.PermissionDenied {
 		t.Fatalf("a tenant that nobody named: %v", err)
 	}
-	data := filepath.Join(dir, "gatehouse", "azure_msi", "data.json")
-	if err := os.MkdirAll(filepath.Dir(data), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(data, []byte(`{"tenants": {"`+azureTenant+`": {}}}`), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	dir.write(t, data, `{"tenants": {"`+azureTenant+`": {}}}`)
 	s.logs.next(t, "Policy revision took over")
 	got, err := s.attest(t, token)
 	if err != nil || got.SpiffeId != azureAgentID {
