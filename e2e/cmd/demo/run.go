@@ -63,7 +63,8 @@ func run(ctx context.Context, s *screen) error {
 
 	s.begin("Start spire-server with Gatehouse as its aws_iid node attestor")
 	policyDir := filepath.Join(dir, "policy")
-	if err := os.Mkdir(policyDir, 0o755); err != nil {
+	// An empty one would be taken for a volume that isn't mounted.
+	if err := errors.Join(os.Mkdir(policyDir, 0o755), os.WriteFile(filepath.Join(policyDir, "README.md"), []byte("Policies come here.\n"), 0o644)); err != nil {
 		return err
 	}
 	server, err := startServer(ctx, s, binaries, cloud, policyDir)
@@ -125,7 +126,7 @@ func startServer(ctx context.Context, s *screen, binaries spire.Binaries, cloud 
 		server.Stop()
 		return nil, err
 	}
-	s.field("policy directory", policyDir+", empty: the baseline decides")
+	s.field("policy directory", policyDir+", without a policy yet: the baseline decides")
 	s.field("policy revision", configured.Field("policy_revision"))
 	s.field("address", server.Address)
 	return server, nil
