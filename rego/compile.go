@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"strings"
 
 	"github.com/open-policy-agent/opa/v1/ast"
@@ -14,32 +13,25 @@ import (
 // configRef is where a plugin's configuration is.
 var configRef = ast.MustParseRef("data.gatehouse.config")
 
-// compile compiles the modules, strictly and against the schemas. The tests are
-// checked with them where some are to run; otherwise nobody asks them anything,
-// and loading takes half the time.
-func compile(ctx context.Context, opts Options, src *source, store storage.Store, caps *ast.Capabilities) (*ast.Compiler, error) {
-	if opts.SelfTest != nil {
-		all := maps.Clone(src.modules)
-		maps.Copy(all, src.tests)
-		if _, err := compileModules(ctx, all, src.schemas, store, caps); err != nil {
-			return nil, err
-		}
-	}
-	compiler, err := compileModules(ctx, src.modules, src.schemas, store, caps)
-	if err != nil {
-		return nil, err
-	}
-	return compiler, checkPackage(opts.Plugin, compiler, src.modules)
-}
-
-func compileModules(ctx context.Context, modules map[string]*ast.Module, schemas *ast.SchemaSet, store storage.Store, caps *ast.Capabilities) (*ast.Compiler, error) {
+// compile compiles the modules, without the tests.
+func compile(ctx context.Context, src *source, store storage.Store, caps *ast.Capabilities) (*ast.Compiler, error) {
 	txn, err := store.NewTransaction(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer store.Abort(ctx, txn)
 
-	compiler := ast.NewCompiler().
+	compiler := newCompiler(ctx, src.schemas, store, txn, caps)
+	if compiler.Compile(src.modules); compiler.Failed() {
+		return nil, flatten(compiler.Errors, namesOf(src.modules, caps))
+	}
+	return compiler, nil
+}
+
+// newCompiler makes a compiler that is strict and knows the schemas, for modules
+// that are with the store's data.
+func newCompiler(ctx context.Context, schemas *ast.SchemaSet, store storage.Store, txn storage.Transaction, caps *ast.Capabilities) *ast.Compiler {
+	return ast.NewCompiler().
 		SetErrorLimit(0).
 		WithStrict(true).
 		WithDefaultRegoVersion(ast.RegoV1).
@@ -47,11 +39,6 @@ func compileModules(ctx context.Context, modules map[string]*ast.Module, schemas
 		WithSchemas(schemas).
 		WithUseTypeCheckAnnotations(true).
 		WithPathConflictsCheck(storage.NonEmpty(ctx, store, txn))
-	compiler.Compile(modules)
-	if compiler.Failed() {
-		return nil, flatten(compiler.Errors, namesOf(modules, caps))
-	}
-	return compiler, nil
 }
 
 // checkPackage checks what a plugin's package must have: both entrypoints, the

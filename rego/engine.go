@@ -81,12 +81,13 @@ var pluginPattern = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
 
 // New loads a policy:
 //
-//  1. read and parse every file, and look at those of Options.Replaces;
-//  2. compile the modules, and the tests if some are to run, strictly, with the
-//     restricted set of built-ins, and check their types against the schemas;
+//  1. read every file, and parse it, tests only if some are to run; look at those
+//     of Options.Replaces;
+//  2. compile the modules strictly, with the restricted set of built-ins, and check
+//     their types against the schemas;
 //  3. check that the package has both entrypoints and declares its schemas;
 //  4. check that the enforcement configured is of rules that there are;
-//  5. run the tests that Options.SelfTest chooses;
+//  5. compile the tests in the same way, and run those that Options.SelfTest chooses;
 //  6. prepare both queries over the modules, the tests left out;
 //  7. ask both of each of Options.Samples.
 //
@@ -114,7 +115,7 @@ func newEngine(ctx context.Context, opts Options) (*Engine, error) {
 		return nil, fmt.Errorf("configuration: %w", err)
 	}
 	caps := capabilities()
-	src, err := readSource(opts.Policy, caps)
+	src, err := readSource(opts.Policy, opts.SelfTest, caps)
 	if err != nil {
 		return nil, err
 	}
@@ -125,8 +126,11 @@ func newEngine(ctx context.Context, opts Options) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	compiler, err := compile(ctx, opts, src, store, caps)
+	compiler, err := compile(ctx, src, store, caps)
 	if err != nil {
+		return nil, err
+	}
+	if err := checkPackage(opts.Plugin, compiler, src.modules); err != nil {
 		return nil, err
 	}
 	rules, complete := scanRules(packageRef(opts.Plugin), src.modules)

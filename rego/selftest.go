@@ -65,22 +65,20 @@ func newSuite(src *source, own func(file string) bool, caps *ast.Capabilities) s
 	return suite{source: src, own: own, caps: caps, testTime: maxTestTime, allTestsTime: maxAllTestsTime}
 }
 
-// run runs the tests and returns their results in the order of the files. It is
-// an error if they don't compile or take too long together.
+// run compiles the tests as strictly as the modules, runs them and returns their
+// results in the order of the files. It is an error if they don't compile or take
+// too long together.
 func (s suite) run(ctx context.Context) (results []*tester.Result, err error) {
 	defer recovered.To(&err)
+	if len(s.tests) == 0 {
+		return nil, nil
+	}
 	modules := maps.Clone(s.modules)
-	chosen := false
 	for name, module := range s.tests {
-		if s.own(name) {
-			chosen = true
-		} else {
+		if !s.own(name) {
 			module = withoutTests(module)
 		}
 		modules[name] = module
-	}
-	if !chosen {
-		return nil, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.allTestsTime)
 	defer cancel()
@@ -90,10 +88,7 @@ func (s suite) run(ctx context.Context) (results []*tester.Result, err error) {
 		return nil, err
 	}
 	defer store.Abort(ctx, txn)
-	compiler := ast.NewCompiler().
-		WithDefaultRegoVersion(ast.RegoV1).
-		WithCapabilities(s.caps).
-		WithEnablePrintStatements(s.prints)
+	compiler := newCompiler(ctx, s.schemas, store, txn, s.caps).WithEnablePrintStatements(s.prints)
 	runner := tester.NewRunner().
 		SetCompiler(compiler).
 		SetStore(store).
@@ -145,12 +140,21 @@ func failure(result *tester.Result) error {
 	return fmt.Errorf("%sfails for %s", text, strings.Join(cases, ", "))
 }
 
-// withoutTests is a test file with all that is no test.
+// withoutTests is a test file with all that is no test, and without the imports
+// that only tests use: the compiler refuses those.
 func withoutTests(module *ast.Module) *ast.Module {
 	rest := module.Copy()
 	rest.Rules = slices.DeleteFunc(rest.Rules, func(rule *ast.Rule) bool {
 		name := rule.Head.Ref()[0].String()
 		return strings.HasPrefix(name, tester.TestPrefix) || strings.HasPrefix(name, tester.SkipTestPrefix)
 	})
+	used := ast.NewVarSet()
+	for _, rule := range rest.Rules {
+		ast.WalkVars(rule, func(v ast.Var) bool {
+			used.Add(v)
+			return false
+		})
+	}
+	rest.Imports = slices.DeleteFunc(rest.Imports, func(i *ast.Import) bool { return !used.Contains(i.Name()) })
 	return rest
 }

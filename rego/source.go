@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/open-policy-agent/opa/v1/ast"
@@ -25,14 +27,15 @@ import (
 // kinds, a README say.
 type source struct {
 	modules map[string]*ast.Module // by file
-	tests   map[string]*ast.Module
+	tests   map[string]*ast.Module // none if none is to run
 	schemas *ast.SchemaSet
 	data    map[string]any
 	files   map[string][]byte // all of the above, for the revision
 }
 
-// readSource reads a policy. Its error joins all problems, each with its file.
-func readSource(fsys fs.FS, caps *ast.Capabilities) (*source, error) {
+// readSource reads a policy, and all its tests if own chooses some: those may need
+// what the others define. Its error joins all problems, each with its file.
+func readSource(fsys fs.FS, own func(file string) bool, caps *ast.Capabilities) (*source, error) {
 	files, err := readFiles(fsys)
 	if err != nil {
 		return nil, err
@@ -44,8 +47,12 @@ func readSource(fsys fs.FS, caps *ast.Capabilities) (*source, error) {
 		data:    map[string]any{},
 		files:   files,
 	}
+	testing := own != nil && slices.ContainsFunc(slices.Collect(maps.Keys(files)), func(name string) bool { return isTest(name) && own(name) })
 	var problems []error
 	for _, name := range util.KeysSorted(files) {
+		if isTest(name) && !testing {
+			continue
+		}
 		if err := src.add(name, files[name], caps); err != nil {
 			problems = append(problems, err)
 		}
@@ -73,13 +80,15 @@ func (s *source) addModule(name string, content []byte, caps *ast.Capabilities) 
 	switch {
 	case err != nil:
 		return flatten(err, names{})
-	case !strings.HasSuffix(name, "_test.rego"):
+	case !isTest(name):
 		s.modules[name] = module
 		return nil
 	}
 	s.tests[name] = module
 	return misplaced(name, module)
 }
+
+func isTest(name string) bool { return strings.HasSuffix(name, "_test.rego") }
 
 // checkReplaced checks the packages of Options.Replaces.
 func (s *source) checkReplaced(opts Options) error {

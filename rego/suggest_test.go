@@ -23,7 +23,7 @@ func TestNearestNames(t *testing.T) {
 		"rule":                       {`selector contains "x" if "y" in selectr`, "var selectr is unsafe; did you mean selector?"},
 		"import":                     {"import data.acme.lists\n\nselector contains lists.x\n\nselector contains list.y", "var list is unsafe; did you mean lists?"},
 		"function":                   {"_young(time) if time > 1\n\nselector contains \"x\" if _yuong(2)", "undefined function _yuong; did you mean _young?"},
-		"function of a package":      {"import data.gatehouse.aws_iid_test\n\nselector contains aws_iid_test.chnged({}, \"a\", 1)", "undefined function data.gatehouse.aws_iid_test.chnged; did you mean data.gatehouse.aws_iid_test.changed?"},
+		"function of a package":      {"import data.acme.ages\n\nselector contains \"x\" if ages.yuong(2)", "undefined function data.acme.ages.yuong; did you mean data.acme.ages.young?"},
 		"built-in":                   {`selector contains "x" if startwith(input.evidence.region, "eu")`, "undefined function startwith; did you mean startswith?"},
 		"built-in with a dot":        {`selector contains "x" if time.parse_rfc339_ns(input.time) > 1`, "undefined function time.parse_rfc339_ns; did you mean time.parse_rfc3339_ns?"},
 		"rule that nothing reads":    {`violations contains {"rule": "x", "msg": "x"}`, "own.rego:3: nothing reads rule violations; did you mean violation?"},
@@ -31,8 +31,11 @@ func TestNearestNames(t *testing.T) {
 		"nothing near":               {`selector contains input.evidence.colour`, "undefined ref: input.evidence.colour\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			own := fstest.MapFS{"own.rego": {Data: []byte(head + tc.rule + "\n")}}
-			_, err := rego.New(t.Context(), rego.Options{Plugin: "aws_iid", Policy: policies.Over(own), SelfTest: func(string) bool { return false }})
+			own := fstest.MapFS{
+				"own.rego":  {Data: []byte(head + tc.rule + "\n")},
+				"ages.rego": {Data: []byte("package acme.ages\n\nyoung(time) if time > 1\n")},
+			}
+			_, err := rego.New(t.Context(), rego.Options{Plugin: "aws_iid", Policy: policies.Over(own)})
 			if err == nil || !strings.Contains(err.Error(), tc.want) {
 				t.Errorf("got %v, want %s", err, tc.want)
 			}

@@ -4,9 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io/fs"
-	"maps"
 	"path"
-	"strings"
 
 	"github.com/open-policy-agent/opa/v1/cover"
 	"github.com/open-policy-agent/opa/v1/tester"
@@ -54,7 +52,7 @@ func Test(ctx context.Context, opts TestOptions) (TestRun, error) {
 
 func test(ctx context.Context, opts TestOptions) (TestRun, error) {
 	caps := capabilities()
-	src, err := readSource(opts.Policy, caps)
+	src, err := readSource(opts.Policy, opts.Own, caps)
 	if err != nil {
 		return TestRun{}, err
 	}
@@ -62,9 +60,7 @@ func test(ctx context.Context, opts TestOptions) (TestRun, error) {
 	if err != nil {
 		return TestRun{}, err
 	}
-	all := maps.Clone(src.modules)
-	maps.Copy(all, src.tests)
-	if _, err := compileModules(ctx, all, src.schemas, store, caps); err != nil {
+	if _, err := compile(ctx, src, store, caps); err != nil {
 		return TestRun{}, err
 	}
 	tests := newSuite(src, opts.Own, caps)
@@ -78,7 +74,7 @@ func test(ctx context.Context, opts TestOptions) (TestRun, error) {
 	}
 	report := tests.cover.Report(src.modules)
 	run.Coverage = only(report, func(file string) bool {
-		return path.Ext(file) == ".rego" && !strings.HasSuffix(file, "_test.rego") && opts.Own(file)
+		return path.Ext(file) == ".rego" && !isTest(file) && opts.Own(file)
 	})
 	return run, nil
 }
