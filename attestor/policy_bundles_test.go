@@ -248,7 +248,7 @@ func TestPolicyBundlePersisted(t *testing.T) {
 	}
 	start := func(t *testing.T) (*plugin, error) { return startWithin(t, "60s") }
 	b.SetDown(true)
-	if _, err := startWithin(t, "5s"); status.Code(err) != codes.InvalidArgument || !strings.Contains(err.Error(), `policy: bundle "policy" could not be taken within 5s: server replied with Service Unavailable`) {
+	if _, err := startWithin(t, "1s"); status.Code(err) != codes.InvalidArgument || !strings.Contains(err.Error(), `policy: bundle "policy" could not be taken within 1s: server replied with Service Unavailable`) {
 		t.Fatalf("with nothing at all: got %v", err)
 	}
 	b.SetDown(false)
@@ -283,7 +283,7 @@ func TestPolicyBundlePersisted(t *testing.T) {
 	b.key2(t, onDisk)
 	t.Run("a bad one is nothing while the service is down", func(t *testing.T) {
 		b.SetDown(true)
-		if _, err := startWithin(t, "5s"); err == nil || !strings.Contains(err.Error(), "could not be taken within 5s") {
+		if _, err := startWithin(t, "1s"); err == nil || !strings.Contains(err.Error(), "could not be taken within 1s") {
 			t.Errorf("got %v", err)
 		}
 	})
@@ -375,19 +375,20 @@ func TestBundleCredentialsStaySecret(t *testing.T) {
 	s := testbundles.NewServer(t)
 	s.RequireToken(token)
 	s.Publish("/policy", testbundles.Build(t, testbundles.Spec{Revision: "r1", Files: map[string]string{"gatehouse/aws_iid/tofu.rego": tofuOff}}))
-	config := func(url, more string) string {
+	starting := func(timeout, url, more string) string {
 		return baseConfig + fmt.Sprintf(`policy {
-			start_timeout = "10s"
+			start_timeout = %q
 			service "s" {
 				url = %q
 				headers { X-Api-Key = %q }
 				credentials { bearer { token = %q %s } }
 			}
 			bundle "b" { service = "s" resource = "policy?%s" %s }
-		}`, url, header, token, more, sas, everySecond)
+		}`, timeout, url, header, token, more, sas, everySecond)
 	}
+	config := func(url, more string) string { return starting("1s", url, more) }
 	p := serve(t, newCloud(), &agentStore{})
-	if _, err := p.config.Configure(t.Context(), configure(config(s.URL, ""))); err != nil {
+	if _, err := p.config.Configure(t.Context(), configure(starting("60s", s.URL, ""))); err != nil {
 		t.Fatal(err)
 	}
 	p.own(t)
