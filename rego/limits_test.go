@@ -190,7 +190,7 @@ func TestEvaluationTimes(t *testing.T) {
 func TestEndlessTests(t *testing.T) {
 	const endless = "package x_test\n\ntest_x if count([1 | some i in numbers.range(1, 100000); some j in numbers.range(1, 100000); i == j + 200000]) == 1\n"
 	caps := capabilities()
-	src, err := readSource(fstest.MapFS{"x_test.rego": {Data: []byte(endless)}}, caps)
+	src, err := readSource(fstest.MapFS{"x_test.rego": {Data: []byte(endless)}}, func(string) bool { return true }, caps)
 	if err != nil {
 		t.Fatal(err)
 	}
