@@ -280,7 +280,7 @@ func TestAges(t *testing.T) {
 			t.Errorf("at its age: got %q, %v", got, err)
 		}
 		synctest.Wait() // a is renewed
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		want(t, s, 4, "b4")(c.Get(t.Context(), "b"))
 	})
 	run(t, "Stale", func(t *testing.T, c *cache.Cache[string, string], s *source) {
@@ -288,7 +288,7 @@ func TestAges(t *testing.T) {
 		s.set(0, errors.New("down"))
 		time.Sleep(options.Stale)
 		want(t, s, 2, "a1")(c.Get(t.Context(), "a"))
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		if got, err := c.Get(t.Context(), "a"); err == nil {
 			t.Errorf("older: got %q", got)
 		}
@@ -296,7 +296,7 @@ func TestAges(t *testing.T) {
 	run(t, "Recheck", func(t *testing.T, c *cache.Cache[string, string], s *source) {
 		want(t, s, 1, "a1")(c.Get(t.Context(), "a"))
 		began := time.Now()
-		time.Sleep(1) // or it would be as new as the question
+		time.Sleep(time.Nanosecond) // or it would be as new as the question
 		want(t, s, 2, "a2")(c.Ask(t.Context(), "a", no))
 		if took := time.Since(began); took != options.Recheck {
 			t.Errorf("asked again after %v, want %v", took, options.Recheck)
