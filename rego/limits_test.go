@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/fstest"
 	"testing/synctest"
@@ -211,17 +212,18 @@ func TestEndlessTests(t *testing.T) {
 func TestTrialBytes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const before = 1 << 30
-		heap := uint64(before)
-		limited, stop := boundHeap(t.Context(), func() uint64 { return heap })
+		var heap atomic.Uint64
+		heap.Store(before)
+		limited, stop := boundHeap(t.Context(), heap.Load)
 		defer stop()
 		synctest.Wait()
-		heap += maxTrialBytes
+		heap.Add(maxTrialBytes)
 		time.Sleep(memoryInterval)
 		synctest.Wait()
 		if err := limited.Err(); err != nil {
 			t.Fatalf("all that it may take: %v", context.Cause(limited))
 		}
-		heap++
+		heap.Add(1)
 		time.Sleep(memoryInterval)
 		synctest.Wait()
 		if err := context.Cause(limited); err == nil || err.Error() != "took more than 256 MiB of memory" {
