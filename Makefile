@@ -38,7 +38,7 @@ lint: ## staticcheck
 	$(GO) tool -modfile=tools/staticcheck/go.mod staticcheck ./...
 	cd e2e && $(GO) tool -modfile=../tools/staticcheck/go.mod staticcheck ./...
 
-test-go: postgres ## Go tests with the race detector
+test-go: postgres ## Go tests, with the race detector
 	CGO_ENABLED=1 $(GO) test -race -timeout 20m $$($(GO) list ./... | grep -v /cmd/)
 	$(GO) test -timeout 20m ./cmd/... # scripts, which start the program a hundred times: slow with the detector
 
