@@ -30,11 +30,16 @@ type Process struct {
 // Start runs a program. The end of ctx stops it, as Stop does. cleanup, unless
 // nil, runs when it has ended, or could not be started.
 func Start(ctx context.Context, cleanup func(), env []string, path string, args ...string) (*Process, error) {
+	return StartIn(ctx, "", cleanup, env, path, args...)
+}
+
+// StartIn does so in a directory.
+func StartIn(ctx context.Context, dir string, cleanup func(), env []string, path string, args ...string) (*Process, error) {
 	if cleanup == nil {
 		cleanup = func() {}
 	}
 	p := &Process{Log: newLog(), command: exec.Command(path, args...), done: make(chan struct{})}
-	p.command.Env = env
+	p.command.Dir, p.command.Env = dir, env
 	p.command.Stdout, p.command.Stderr = p.Log, p.Log
 	// Plugins hold the outputs open; do not wait for them for ever.
 	p.command.WaitDelay = grace

@@ -40,6 +40,9 @@ type ServerConfig struct {
 
 	// Dir, when set, keeps the server's state. Otherwise it goes with the server.
 	Dir string
+
+	// WorkDir, when set, is where relative paths in plugin_data begin.
+	WorkDir string
 }
 
 // Server is a running spire-server. Its database is SQLite unless it is told
@@ -86,7 +89,7 @@ func StartServer(ctx context.Context, binaries Binaries, config ServerConfig) (*
 		cleanup()
 		return nil, err
 	}
-	if s.Process, err = process.Start(ctx, cleanup, environment(config.Env), binaries.Server, "run", "-config", conf); err != nil {
+	if s.Process, err = process.StartIn(ctx, config.WorkDir, cleanup, environment(config.Env), binaries.Server, "run", "-config", conf); err != nil {
 		return nil, err
 	}
 

@@ -28,8 +28,8 @@ type Azure struct {
 	// Site is the cloud on loopback.
 	Site *azure.Site
 
-	// Tenant and Subscription are what its machines are in.
-	Tenant, Subscription string
+	// Tenant, Subscription and ResourceGroup are what its machines are in.
+	Tenant, Subscription, ResourceGroup string
 
 	certificates string // file
 }
@@ -50,7 +50,10 @@ func NewAzure(ctx context.Context, dir, tenant, subscription string) (*Azure, er
 	if err != nil {
 		return nil, err
 	}
-	a := &Azure{Cloud: cloud, Faults: faults, Site: site, Tenant: tenant, Subscription: subscription, certificates: filepath.Join(dir, "azure.pem")}
+	a := &Azure{
+		Cloud: cloud, Faults: faults, Site: site, Tenant: tenant, Subscription: subscription, ResourceGroup: "Web-RG",
+		certificates: filepath.Join(dir, "azure.pem"),
+	}
 	if err := os.WriteFile(a.certificates, site.Certificate, 0o600); err != nil {
 		return nil, fmt.Errorf("stage: %w", err)
 	}
@@ -75,8 +78,8 @@ type VM struct {
 // principal, to be changed at will before PutMachine and PutInterface.
 func (a *Azure) VM(name, principal string) VM {
 	group := "/subscriptions/" + a.Subscription + "/resourceGroups/"
-	id := group + "Web-RG/providers/Microsoft.Compute/virtualMachines/" + name
-	nic := group + "Web-RG/providers/Microsoft.Network/networkInterfaces/" + name + "-nic"
+	id := group + a.ResourceGroup + "/providers/Microsoft.Compute/virtualMachines/" + name
+	nic := group + a.ResourceGroup + "/providers/Microsoft.Network/networkInterfaces/" + name + "-nic"
 	network := group + "Net-RG/providers/Microsoft.Network/"
 	return VM{
 		Machine: armcompute.VirtualMachine{
@@ -100,7 +103,7 @@ func (a *Azure) VM(name, principal string) VM {
 		Metadata: &azure.Machine{
 			Cloud:    a.Cloud,
 			Identity: entra.Machine{Tenant: a.Tenant, Principal: principal, ManagedIdentity: id},
-			Name:     name, SubscriptionID: a.Subscription, ResourceGroup: "Web-RG",
+			Name:     name, SubscriptionID: a.Subscription, ResourceGroup: a.ResourceGroup,
 		},
 	}
 }

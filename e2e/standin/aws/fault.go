@@ -17,6 +17,9 @@ type Fault struct {
 	// Latency is added before the answer.
 	Latency time.Duration
 
+	// Hold, unless nil, keeps the answer back until it is closed.
+	Hold <-chan struct{}
+
 	// Error is answered in place of the result.
 	Error *Error
 
@@ -74,6 +77,12 @@ func (f *Fault) matches(call Call) bool {
 func (f *Fault) hit(ctx context.Context) *Error {
 	if f.Latency > 0 {
 		_ = sleep.For(ctx, f.Latency)
+	}
+	if f.Hold != nil {
+		select {
+		case <-f.Hold:
+		case <-ctx.Done():
+		}
 	}
 	return f.Error
 }

@@ -382,4 +382,17 @@ func TestFaults(t *testing.T) {
 	if err := describe(); err != nil {
 		t.Errorf("after clearing: %v", err)
 	}
+	held := make(chan struct{})
+	f.server.Faults.Add(aws.Fault{Hold: held, Times: 2})
+	answered := make(chan error, 1)
+	go func() { answered <- describe() }()
+	ctx, cancel = context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if _, err := f.ec2().DescribeInstances(ctx, &ec2.DescribeInstancesInput{}); !errors.Is(err, context.DeadlineExceeded) || len(answered) > 0 {
+		t.Errorf("held back: got %v, and %d are answered", err, len(answered))
+	}
+	close(held)
+	if err := <-answered; err != nil {
+		t.Errorf("after that: %v", err)
+	}
 }
