@@ -1,5 +1,5 @@
 // Command recordlog records a decision log as a fleet would leave one behind, to try
-// gatehouse replay on: see internal/testlog.
+// gatehouse replay on: see e2e/recording.
 package main
 
 import (
@@ -7,20 +7,43 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"os/signal"
+	"syscall"
 
-	"github.com/spire-gatehouse/gatehouse/internal/testlog"
+	"github.com/spire-gatehouse/gatehouse/e2e/recording"
+	"github.com/spire-gatehouse/gatehouse/e2e/repo"
+	"github.com/spire-gatehouse/gatehouse/e2e/spire"
 )
 
 func main() {
-	var o testlog.Options
-	dir := flag.String("dir", ".", "directory to write it to")
-	flag.IntVar(&o.Decisions, "decisions", 10_000, "how many decisions")
-	flag.Uint64Var(&o.Seed, "seed", 1, "the same seed gives the same decisions")
-	flag.Int64Var(&o.MaxBytes, "max-bytes", 0, "of a file, before another one is begun (default 100 MiB)")
-	flag.BoolVar(&o.Compress, "compress", false, "pack full files with gzip")
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	dir := flag.String("dir", "", "directory to write it to, empty or not there")
+	machines := flag.Int("machines", recording.Machines, "how many machines attest, four times each")
+	seed := flag.Uint64("seed", recording.Seed, "the same seed gives the same machines")
 	flag.Parse()
-	if err := testlog.Write(context.Background(), *dir, o); err != nil {
+	if err := record(ctx, recording.NewFleet(*seed, *machines), *dir); err != nil {
 		fmt.Fprintln(os.Stderr, "recordlog:", err)
 		os.Exit(1)
 	}
+}
+
+func record(ctx context.Context, fleet recording.Fleet, dir string) error {
+	if dir == "" {
+		return fmt.Errorf("-dir is missing")
+	}
+	binaries, err := spire.FindBinaries(ctx, os.Stderr)
+	if err != nil {
+		return err
+	}
+	build, err := os.MkdirTemp("", "gatehouse-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(build)
+	gatehouse, err := repo.BuildGatehouse(ctx, build)
+	if err != nil {
+		return err
+	}
+	return recording.Record(ctx, recording.Programs{SPIRE: binaries, Gatehouse: gatehouse}, fleet, dir)
 }
