@@ -2,48 +2,31 @@ package replay_test
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"io"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
-	"github.com/spire-gatehouse/gatehouse/internal/testlog"
+	"github.com/spire-gatehouse/gatehouse/internal/testrecording"
 	"github.com/spire-gatehouse/gatehouse/replay"
 )
 
-// recorded is a small log, recorded once: the lines of each plugin.
-var recorded = sync.OnceValues(func() (map[string][]string, error) {
-	dir, err := os.MkdirTemp("", "decisions")
-	if err != nil {
-		return nil, err
-	}
-	defer os.RemoveAll(dir)
-	if err := testlog.Write(context.Background(), dir, testlog.Options{Decisions: 200, Seed: 3}); err != nil {
-		return nil, err
-	}
-	lines := map[string][]string{}
-	for _, plugin := range []string{"aws_iid", "azure_msi"} {
-		text, err := os.ReadFile(filepath.Join(dir, plugin+".jsonl"))
-		if err != nil {
-			return nil, err
-		}
-		lines[plugin] = strings.Split(strings.TrimSuffix(string(text), "\n"), "\n")
-	}
-	return lines, nil
-})
-
+// linesOf are the first lines of what is recorded: of 200 decisions those of a plugin.
 func linesOf(t testing.TB, plugin string) []string {
 	t.Helper()
-	lines, err := recorded()
+	return recorded(t, plugin, map[string]int{"aws_iid": 180, "azure_msi": 20}[plugin])
+}
+
+func recorded(t testing.TB, plugin string, decisions int) []string {
+	t.Helper()
+	lines, err := testrecording.First(filepath.Join("..", "testdata", "replay", "log"), plugin, decisions)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return append([]string(nil), lines[plugin]...)
+	return lines
 }
 
 // logOf is a file of these lines.

@@ -1,5 +1,6 @@
-// Package replay tests gatehouse replay on a log of 10,000 decisions: the reports
-// about candidates whose effects are known are compared whole, and the page is
-// opened in a real browser. And on a log that the plugin wrote itself, about a fleet
-// of the stand-ins. Without the race detector, which would take minutes.
+// Package replay tests gatehouse replay on the 10,000 decisions in testdata/replay/log:
+// the reports about candidates whose effects are known are compared whole, and held
+// against the definition of the fleet; the page is opened in a real browser. A small
+// log is recorded anew, to show that the one that is there still is what Gatehouse
+// writes. Without the race detector, which would take minutes.
 package replay

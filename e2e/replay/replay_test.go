@@ -2,73 +2,57 @@ package replay
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"flag"
 	"os"
 	"path/filepath"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/spire-gatehouse/gatehouse/e2e/recording"
 	"github.com/spire-gatehouse/gatehouse/e2e/repo"
-	"github.com/spire-gatehouse/gatehouse/internal/testlog"
 	"github.com/spire-gatehouse/gatehouse/replay"
 )
 
 var update = flag.Bool("update", false, "write the reports in testdata anew")
 
-const decisions = 10_000
-
-// recorded records the log that all tests read, once.
-var recorded = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "decisions")
-	if err != nil {
-		return "", err
-	}
-	err = testlog.Write(context.Background(), dir, testlog.Options{Decisions: decisions, Seed: 8, MaxBytes: 4 << 20, Compress: true})
-	return dir, err
-})
-
-func TestMain(m *testing.M) {
-	code := m.Run()
-	if dir, err := recorded(); err == nil {
-		os.RemoveAll(dir)
-	}
-	os.Exit(code)
-}
-
-// logs are the recorded files, by names that are the same each time.
+// logs are the files that are committed.
 func logs(t *testing.T) []replay.Log {
 	t.Helper()
-	dir, err := recorded()
-	if err != nil {
-		t.Fatal(err)
-	}
-	found, err := replay.Logs([]string{dir}, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	found := logsIn(t, testdata(t, "log"))
 	if len(found) < 4 {
 		t.Fatalf("the log was not rotated: %d files", len(found))
-	}
-	// Rotated files have in their names when that was.
-	for i := range found {
-		name := filepath.Base(found[i].Name)
-		found[i].Name = name[:bytes.IndexAny([]byte(name), "-.")] + string(rune('a'+i))
 	}
 	return found
 }
 
-func candidate(t *testing.T, name string) replay.Policy {
+// logsIn are the files in a directory, without its name.
+func logsIn(t *testing.T, dir string) []replay.Log {
+	t.Helper()
+	found, err := replay.Logs([]string{dir}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range found {
+		found[i].Name = filepath.Base(found[i].Name)
+	}
+	return found
+}
+
+func testdata(t *testing.T, name string) string {
 	t.Helper()
 	root, err := repo.Root()
 	if err != nil {
 		t.Fatal(err)
 	}
-	policy, err := replay.OpenPolicy(filepath.Join(root, "testdata", "replay", name), false)
+	return filepath.Join(root, "testdata", "replay", name)
+}
+
+func candidate(t *testing.T, name string) replay.Policy {
+	t.Helper()
+	policy, err := replay.OpenPolicy(testdata(t, name), false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,33 +63,29 @@ func candidate(t *testing.T, name string) replay.Policy {
 // noClock stands still: how long policy takes is not compared.
 func noClock() time.Time { return time.Time{} }
 
-// TestReports compares whole reports of candidates whose effects are known.
+// TestReports compares whole reports of candidates whose effects are known, and holds
+// them against the definition of the fleet.
 func TestReports(t *testing.T) {
-	for name, verdict := range map[string]replay.Verdict{
-		"team_required":         replay.Changes,
-		"volumes_trusted":       replay.Changes,
-		"shorter_path":          replay.Dangerous,
-		"other_selectors":       replay.Dangerous, // an entry loses nodes
-		"organization_required": replay.Changes,
-		"team_selector":         replay.Dangerous,
-	} {
+	fleet := recording.NewFleet(recording.Seed, recording.Machines)
+	for name, known := range candidates {
 		t.Run(name, func(t *testing.T) {
 			entries, err := os.Open(filepath.Join("testdata", "entries.json"))
 			if err != nil {
 				t.Fatal(err)
 			}
 			defer entries.Close()
-			known, err := replay.ReadEntries(entries)
+			registered, err := replay.ReadEntries(entries)
 			if err != nil {
 				t.Fatal(err)
 			}
-			report, err := replay.Run(t.Context(), logs(t), replay.Options{Candidate: candidate(t, name), Entries: known, Samples: 2, Now: noClock})
+			report, err := replay.Run(t.Context(), logs(t), replay.Options{Candidate: candidate(t, name), Entries: registered, Samples: 2, Now: noClock})
 			if err != nil {
 				t.Fatal(err)
 			}
-			if report.Verdict != verdict {
-				t.Errorf("verdict %s, want %s", report.Verdict, verdict)
+			if report.Verdict != known.verdict {
+				t.Errorf("verdict %s, want %s", report.Verdict, known.verdict)
 			}
+			known.check(t, fleet, report)
 			compare(t, name, report)
 		})
 	}
@@ -138,14 +118,32 @@ func compare(t *testing.T, name string, report *replay.Report) {
 // TestBaseline: the policy that recorded comes to the same decisions, recorded or
 // asked again.
 func TestBaseline(t *testing.T) {
+	fleet := recording.NewFleet(recording.Seed, recording.Machines)
+	if fleet.Decisions() != 10_000 {
+		t.Errorf("%d decisions are recorded", fleet.Decisions())
+	}
 	baseline := replay.Baseline()
-	for name, against := range map[string]*replay.Policy{"recorded": nil, "baseline": &baseline} {
-		report, err := replay.Run(t.Context(), logs(t), replay.Options{Candidate: baseline, Against: against})
-		if err != nil {
-			t.Fatal(err)
+	unchanged(t, logs(t), fleet, nil)
+	unchanged(t, logs(t), fleet, &baseline)
+}
+
+// unchanged wants the baseline to change nothing.
+func unchanged(t *testing.T, logs []replay.Log, fleet recording.Fleet, against *replay.Policy) {
+	t.Helper()
+	report, err := replay.Run(t.Context(), logs, replay.Options{Candidate: replay.Baseline(), Against: against})
+	if err != nil {
+		t.Fatal(err)
+	}
+	forged := 0
+	for _, remark := range report.Log.Skipped {
+		if remark.Why != "was refused before policy was asked: bad_evidence" {
+			t.Errorf("skipped: %+v", remark)
 		}
-		if report.Verdict != replay.Safe || report.Log.Lines != decisions || report.Log.Unchanged != report.Log.Replayed || report.Log.Replayed < decisions*9/10 {
-			t.Errorf("against %s: %+v", name, report)
-		}
+		forged += remark.Lines
+	}
+	got := []any{report.Verdict, report.Log.Lines, report.Log.Replayed, report.Log.Unchanged}
+	all := fleet.Decisions()
+	if diff := cmp.Diff([]any{replay.Safe, all, all - forged, all - forged}, got); diff != "" || forged > all/20 {
+		t.Errorf("against %s, with %d forged (-want +got):\n%s", report.Against, forged, diff)
 	}
 }
