@@ -10,14 +10,9 @@ import (
 	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
-	"github.com/open-policy-agent/opa/v1/metrics"
-	oparego "github.com/open-policy-agent/opa/v1/rego"
 	"github.com/open-policy-agent/opa/v1/storage"
 	"github.com/open-policy-agent/opa/v1/storage/inmem"
-	"github.com/open-policy-agent/opa/v1/topdown"
 	"github.com/open-policy-agent/opa/v1/util"
-
-	"github.com/spire-gatehouse/gatehouse/internal/recovered"
 )
 
 // The entrypoints of a plugin's package.
@@ -66,8 +61,8 @@ type Engine struct {
 	encoder   encoder
 	rules     []Rule
 	enforced  enforcement
-	admission oparego.PreparedEvalQuery
-	decision  oparego.PreparedEvalQuery
+	admission query
+	decision  query
 	redactor  *redactor // nil if the policy has none
 
 	// For Explain and Coverage.
@@ -154,14 +149,18 @@ func newEngine(ctx context.Context, opts Options) (*Engine, error) {
 		store:    store,
 		modules:  src.modules,
 	}
+	queries, err := newQueries(ctx, compiler, store, caps)
+	if err != nil {
+		return nil, err
+	}
 	pkg := packageRef(opts.Plugin)
-	if engine.admission, err = prepare(ctx, pkg.Append(ast.StringTerm(admission)), compiler, store, caps); err != nil {
+	if engine.admission, err = queries.prepare(ctx, pkg.Append(ast.StringTerm(admission))); err != nil {
 		return nil, err
 	}
-	if engine.decision, err = prepare(ctx, pkg.Append(ast.StringTerm(decision)), compiler, store, caps); err != nil {
+	if engine.decision, err = queries.prepare(ctx, pkg.Append(ast.StringTerm(decision))); err != nil {
 		return nil, err
 	}
-	if engine.redactor, err = newRedactor(ctx, src, compiler, store, caps); err != nil {
+	if engine.redactor, err = newRedactor(ctx, src, queries); err != nil {
 		return nil, err
 	}
 	if err := engine.tryOut(trial, opts.Samples); err != nil {
@@ -185,23 +184,6 @@ func newStore(data, config map[string]any) (storage.Store, error) {
 		inmem.OptReturnASTValuesOnRead(true), inmem.OptRoundTripOnWrite(false)), nil
 }
 
-func prepare(ctx context.Context, ref ast.Ref, compiler *ast.Compiler, store storage.Store, caps *ast.Capabilities) (oparego.PreparedEvalQuery, error) {
-	query := ast.NewBody(ast.NewExpr(ast.NewTerm(ref)))
-	prepared, err := oparego.New(
-		oparego.ParsedQuery(query),
-		oparego.Compiler(compiler),
-		oparego.Store(store),
-		oparego.Capabilities(caps),
-		oparego.SetRegoVersion(ast.RegoV1),
-		oparego.StrictBuiltinErrors(true),
-		oparego.GenerateJSON(func(term *ast.Term, _ *oparego.EvalContext) (any, error) { return term.Value, nil }),
-	).PrepareForEval(ctx)
-	if err != nil {
-		return prepared, fmt.Errorf("preparing %s: %w", dotted(ref), err)
-	}
-	return prepared, nil
-}
-
 // Revision identifies the policy's files and the configuration: the same for the
 // same content.
 func (e *Engine) Revision() string { return e.revision }
@@ -209,7 +191,7 @@ func (e *Engine) Revision() string { return e.revision }
 // Admit asks what shows in the signed evidence already. While the agent path
 // needs facts it is undefined; with them in the input, Admit is asked again.
 func (e *Engine) Admit(ctx context.Context, in Input) (Admission, error) {
-	value, err := e.ask(ctx, admission, &e.admission, in)
+	value, err := e.ask(ctx, admission, e.admission, in)
 	if err != nil {
 		return Admission{}, err
 	}
@@ -228,7 +210,7 @@ func (e *Engine) Decide(ctx context.Context, in Input) (Decision, error) {
 	if in.FactsStatus == nil {
 		in.FactsStatus = map[string]string{}
 	}
-	value, err := e.ask(ctx, decision, &e.decision, in)
+	value, err := e.ask(ctx, decision, e.decision, in)
 	if err != nil {
 		return Decision{}, err
 	}
@@ -246,7 +228,7 @@ func (e *Engine) failed(entrypoint string, err error) error {
 // ask evaluates an entrypoint, and returns the one value it must have. If the
 // evaluation was stopped, the error wraps ctx's, or context.DeadlineExceeded if
 // the engine's own limit came first.
-func (e *Engine) ask(ctx context.Context, entrypoint string, query *oparego.PreparedEvalQuery, in Input) (ast.Value, error) {
+func (e *Engine) ask(ctx context.Context, entrypoint string, q query, in Input) (ast.Value, error) {
 	asked, err := e.Unasked(entrypoint, in)
 	if err != nil {
 		return nil, err
@@ -255,7 +237,7 @@ func (e *Engine) ask(ctx context.Context, entrypoint string, query *oparego.Prep
 	defer func() { tell(ctx, asked) }()
 	limited, cancel := context.WithTimeout(ctx, e.timeout)
 	defer cancel()
-	results, err := evaluate(limited, query, asked.input, in.Time, tracersOf(ctx)...)
+	results, err := q.evaluate(limited, asked.input, in.Time, tracersOf(ctx)...)
 
 	// Late is late, even if there is an answer.
 	switch stopped := limited.Err(); {
@@ -270,39 +252,6 @@ func (e *Engine) ask(ctx context.Context, entrypoint string, query *oparego.Prep
 		return nil, e.failed(entrypoint, err)
 	}
 	return asked.answer, nil
-}
-
-// evaluate runs a query until ctx ends. A panic in it is an error: SPIRE does not
-// restart a plugin that dies.
-func evaluate(ctx context.Context, query *oparego.PreparedEvalQuery, input ast.Value, now time.Time, tracers ...topdown.QueryTracer) (_ oparego.ResultSet, err error) {
-	defer recovered.To(&err)
-	cancel := topdown.NewCancel()
-	defer context.AfterFunc(ctx, cancel.Cancel)()
-	options := []oparego.EvalOption{
-		oparego.EvalParsedInput(input),
-		oparego.EvalTime(now),
-		oparego.EvalMetrics(metrics.NoOp()),
-		oparego.EvalExternalCancel(cancel),
-	}
-	for _, tracer := range tracers {
-		options = append(options, oparego.EvalQueryTracer(tracer))
-	}
-	return query.Eval(ctx, options...)
-}
-
-// single returns the value of a result that has exactly one.
-func single(results oparego.ResultSet) (ast.Value, error) {
-	switch {
-	case len(results) == 0:
-		return nil, errors.New("is undefined")
-	case len(results) > 1 || len(results[0].Expressions) != 1:
-		return nil, errors.New("has several results")
-	}
-	value, ok := results[0].Expressions[0].Value.(ast.Value)
-	if !ok {
-		return nil, errors.New("has no value")
-	}
-	return value, nil
 }
 
 // normalize returns the configuration as a JSON parser would, and its JSON.

@@ -72,14 +72,14 @@ func (e *Engine) Explain(ctx context.Context, in Input, level TraceLevel) (_ Exp
 	ctx, cancel := context.WithTimeout(ctx, e.explainTime())
 	defer cancel()
 	seen := newWatch(e.compiler, e.parts)
-	if _, err := evaluate(ctx, &e.admission, input, in.Time, seen); err != nil {
+	if _, err := e.admission.evaluate(ctx, input, in.Time, seen); err != nil {
 		return Explanation{}, err
 	}
 	var events traceEvents
 	if last == decision {
-		_, err = evaluate(ctx, &e.decision, input, in.Time, seen, events.at(level))
+		_, err = e.decision.evaluate(ctx, input, in.Time, seen, events.at(level))
 	} else if level != TraceNothing {
-		_, err = evaluate(ctx, &e.admission, input, in.Time, events.at(level))
+		_, err = e.admission.evaluate(ctx, input, in.Time, events.at(level))
 	}
 	if err != nil {
 		return Explanation{}, err

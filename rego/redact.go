@@ -10,8 +10,6 @@ import (
 	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
-	oparego "github.com/open-policy-agent/opa/v1/rego"
-	"github.com/open-policy-agent/opa/v1/storage"
 )
 
 // Where OPA looks for what a decision log may not have.
@@ -48,20 +46,20 @@ func (m Mask) String() string {
 }
 
 type redactor struct {
-	mask, drop oparego.PreparedEvalQuery
+	mask, drop query
 }
 
 // newRedactor returns nil if the policy has no package system.log.
-func newRedactor(ctx context.Context, src *source, compiler *ast.Compiler, store storage.Store, caps *ast.Capabilities) (*redactor, error) {
-	if src.data["system"] == nil && len(compiler.GetRulesWithPrefix(systemLogRef)) == 0 {
+func newRedactor(ctx context.Context, src *source, from queries) (*redactor, error) {
+	if src.data["system"] == nil && len(from.compiler.GetRulesWithPrefix(systemLogRef)) == 0 {
 		return nil, nil
 	}
 	var r redactor
 	var err error
-	if r.mask, err = prepare(ctx, maskRef, compiler, store, caps); err != nil {
+	if r.mask, err = from.prepare(ctx, maskRef); err != nil {
 		return nil, err
 	}
-	if r.drop, err = prepare(ctx, dropRef, compiler, store, caps); err != nil {
+	if r.drop, err = from.prepare(ctx, dropRef); err != nil {
 		return nil, err
 	}
 	return &r, nil
@@ -82,7 +80,7 @@ func (e *Engine) Redact(ctx context.Context, event ast.Value, now time.Time) (Re
 		return Redaction{}, nil
 	}
 	var redaction Redaction
-	drop, err := e.redaction(ctx, &e.redactor.drop, event, now)
+	drop, err := e.redaction(ctx, e.redactor.drop, event, now)
 	if err != nil {
 		return Redaction{}, fmt.Errorf("rego: %s: %w", dotted(dropRef), err)
 	}
@@ -93,7 +91,7 @@ func (e *Engine) Redact(ctx context.Context, event ast.Value, now time.Time) (Re
 		}
 		redaction.Drop = bool(flag)
 	}
-	masks, err := e.redaction(ctx, &e.redactor.mask, event, now)
+	masks, err := e.redaction(ctx, e.redactor.mask, event, now)
 	if err != nil {
 		return Redaction{}, fmt.Errorf("rego: %s: %w", dotted(maskRef), err)
 	}
@@ -104,10 +102,10 @@ func (e *Engine) Redact(ctx context.Context, event ast.Value, now time.Time) (Re
 }
 
 // redaction returns a query's value, nil if it is undefined.
-func (e *Engine) redaction(ctx context.Context, query *oparego.PreparedEvalQuery, event ast.Value, now time.Time) (ast.Value, error) {
+func (e *Engine) redaction(ctx context.Context, q query, event ast.Value, now time.Time) (ast.Value, error) {
 	limited, cancel := context.WithTimeout(ctx, e.timeout)
 	defer cancel()
-	results, err := evaluate(limited, query, event, now)
+	results, err := q.evaluate(limited, event, now)
 	switch {
 	case limited.Err() != nil:
 		return nil, fmt.Errorf("not answered within %s: %w", e.timeout, limited.Err())

@@ -10,8 +10,8 @@ import (
 )
 
 func TestPanicIsAnError(t *testing.T) {
-	unprepared := &oparego.PreparedEvalQuery{}
-	_, err := evaluate(t.Context(), unprepared, ast.NewObject(), time.Now())
+	var unprepared query
+	_, err := unprepared.evaluate(t.Context(), ast.NewObject(), time.Now())
 	if err == nil || !strings.Contains(err.Error(), "panic: ") {
 		t.Errorf("got %v", err)
 	}
