@@ -339,7 +339,7 @@ func TestShadow(t *testing.T) {
 	}
 	decisions := log.decisions(t, p)
 	for _, d := range decisions {
-		if d.Question != "decision" || d.Outcome.Shadow != nil || d.Outcome.Outcome != "attested" || d.Bundles["gatehouse"].Revision != revision {
+		if d.Question != "decision" || d.Outcome.Shadow != nil || d.Outcome.Outcome != "attested" || d.Revisions["gatehouse"] != revision {
 			t.Errorf("the log has decision %+v", d)
 		}
 	}

@@ -28,6 +28,10 @@ const maxTrialBytes = 256 << 20
 // that a collector makes, with room to spare.
 const maxInputDepth = 32
 
+// maxKnownNames is how many names of members a reader of documents remembers, of
+// which none is longer than maxNameBytes.
+const maxKnownNames = 1000
+
 // What an answer may be. An agent ID and a selector end up in columns of 255
 // bytes in SPIRE's datastore.
 const (

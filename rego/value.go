@@ -27,25 +27,25 @@ func ParseValue(text []byte) (Value, error) {
 	if err != nil {
 		return Value{}, err
 	}
-	return ValueOf(parsed)
+	return ValueOf(parsed, &Names{})
 }
 
 // ValueOf converts parsed JSON, and keeps nothing of it. Of nil it is the zero value.
 // What is no JSON, and the parser takes all the same, is an error, but for control
 // characters in strings.
-func ValueOf(parsed *fastjson.Value) (_ Value, err error) {
+func ValueOf(parsed *fastjson.Value, names *Names) (_ Value, err error) {
 	defer recovered.To(&err)
 	if parsed == nil {
 		return Value{}, nil
 	}
-	value, err := parsedValue(parsed, 0)
+	value, err := parsedValue(parsed, names, 0)
 	if err != nil {
 		return Value{}, err
 	}
 	return Value{value}, nil
 }
 
-func parsedValue(v *fastjson.Value, depth int) (ast.Value, error) {
+func parsedValue(v *fastjson.Value, names *Names, depth int) (ast.Value, error) {
 	if depth > maxInputDepth {
 		return nil, refuse("nested deeper than %d", maxInputDepth)
 	}
@@ -60,7 +60,7 @@ func parsedValue(v *fastjson.Value, depth int) (ast.Value, error) {
 		elements := v.GetArray()
 		terms, pointers := slab(len(elements))
 		for i, element := range elements {
-			value, err := parsedValue(element, depth+1)
+			value, err := parsedValue(element, names, depth+1)
 			if err != nil {
 				return nil, at(strconv.Itoa(i), err)
 			}
@@ -68,32 +68,32 @@ func parsedValue(v *fastjson.Value, depth int) (ast.Value, error) {
 		}
 		return ast.NewArray(pointers...), nil
 	case fastjson.TypeObject:
-		return parsedObject(v.GetObject(), depth)
+		return parsedObject(v.GetObject(), names, depth)
 	default:
 		return ast.NullValue, nil
 	}
 }
 
-func parsedObject(o *fastjson.Object, depth int) (_ ast.Value, err error) {
-	terms := make([]ast.Term, 2*o.Len())
+func parsedObject(o *fastjson.Object, names *Names, depth int) (_ ast.Value, err error) {
+	values := make([]ast.Term, o.Len())
 	pairs := make([][2]*ast.Term, 0, usualPairs)
 	last, inOrder := "", true
 	o.Visit(func(key []byte, member *fastjson.Value) {
 		if err != nil {
 			return
 		}
-		pair, name := terms[2*len(pairs):2*len(pairs)+2], string(key)
-		if pair[0].Value, err = stringValue(name); err != nil {
-			err = at(strconv.Quote(name), err)
+		var name *ast.Term
+		if name, err = names.term(key); err != nil {
 			return
 		}
-		if pair[1].Value, err = parsedValue(member, depth+1); err != nil {
-			err = at(name, err)
+		text, value := string(name.Value.(ast.String)), &values[len(pairs)]
+		if value.Value, err = parsedValue(member, names, depth+1); err != nil {
+			err = at(text, err)
 			return
 		}
-		inOrder = inOrder && (len(pairs) == 0 || last < name)
-		last = name
-		pairs = append(pairs, [2]*ast.Term{&pair[0], &pair[1]})
+		inOrder = inOrder && (len(pairs) == 0 || last < text)
+		last = text
+		pairs = append(pairs, [2]*ast.Term{name, value})
 	})
 	if err == nil && !inOrder && !allDiffer(pairs) {
 		err = refuse("two members have the same name")

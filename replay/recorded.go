@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/spire-gatehouse/gatehouse/attestor/decisionlog"
 	"github.com/spire-gatehouse/gatehouse/rego"
@@ -118,16 +117,4 @@ func recordedAnswer(d *decisionlog.Decision) (*Answer, error) {
 // recordedPath is the agent path that was decided about.
 func recordedPath(d *decisionlog.Decision, trustDomain string) string {
 	return strings.TrimPrefix(d.Outcome.AgentID, "spiffe://"+trustDomain)
-}
-
-// recordedTime is how long policy took for both questions; false if the log does
-// not say.
-func recordedTime(d *decisionlog.Decision) (time.Duration, bool) {
-	var sum float64
-	for _, step := range []string{"timer_admit_ns", "timer_decide_ns"} {
-		if ns, ok := d.Metrics[step].(float64); ok {
-			sum += ns
-		}
-	}
-	return time.Duration(sum), sum > 0
 }

@@ -107,7 +107,7 @@ func (w *work) judge(ctx context.Context, file string, line lineRead) result {
 	if r.change != nil {
 		r.change.File = file
 	}
-	r.version = version{in.Plugin, d.Labels["gatehouse"]}
+	r.version = version{in.Plugin, d.Gatehouse}
 	r.misfit = func() *remark { return r.version.misfit(d, in) }
 	return r
 }
@@ -154,7 +154,7 @@ func (w *work) compare(ctx context.Context, d *decisionlog.Decision, in rego.Inp
 		if old, err = recordedAnswer(d); err != nil {
 			return r, &remark{why: "has a result that this version can't read: another version of Gatehouse wrote it", detail: err.Error()}
 		}
-		r.comparison, r.hasCompared = recordedTime(d)
+		r.comparison, r.hasCompared = d.Took, d.Took > 0
 	} else {
 		other, why := w.load(ctx, w.against, in.Plugin, digest, config)
 		if why != nil {

@@ -9,8 +9,7 @@ import (
 	"io"
 	"slices"
 	"strings"
-
-	"github.com/valyala/fastjson"
+	"sync"
 )
 
 // A Reader reads the decisions of a log, one after the other, in constant memory.
@@ -19,8 +18,8 @@ type Reader struct {
 	in      *bufio.Reader
 	line    int
 	torn    int
-	configs []config // the last ones, the newest first; never changed, only replaced
-	parsers *fastjson.ParserPool
+	configs []config   // the last ones, the newest first; never changed, only replaced
+	parsers *sync.Pool // of lineParsers
 }
 
 // config is what a configuration line has.
@@ -31,7 +30,7 @@ type config struct {
 
 // NewReader returns a Reader of JSON lines.
 func NewReader(in io.Reader) *Reader {
-	return &Reader{in: bufio.NewReaderSize(in, 64<<10), parsers: &fastjson.ParserPool{}}
+	return &Reader{in: bufio.NewReaderSize(in, 64<<10), parsers: &sync.Pool{New: func() any { return &lineParser{} }}}
 }
 
 // Torn is how many lines Next passed over so far because they are no whole event: a
@@ -81,7 +80,7 @@ type Line struct {
 	Number  int // in the log, from 1
 	text    []byte
 	configs []config
-	parsers *fastjson.ParserPool
+	parsers *sync.Pool // of lineParsers
 }
 
 // Bytes is the length of the line.
@@ -130,8 +129,10 @@ func pathOf(text []byte) string {
 
 func (r *Reader) keepConfig(text []byte) error {
 	var e struct {
-		event
 		Result map[string]any `json:"result"`
+		Custom struct {
+			Gatehouse Outcome `json:"gatehouse"`
+		} `json:"custom"`
 	}
 	if json.Unmarshal(text, &e) != nil || e.Result == nil || e.Custom.Gatehouse.Config == "" {
 		return &LineError{r.line, ErrConfig}

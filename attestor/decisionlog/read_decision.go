@@ -1,10 +1,11 @@
 package decisionlog
 
 import (
-	"encoding/json"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/valyala/fastjson"
 
 	"github.com/spire-gatehouse/gatehouse/rego"
 )
@@ -13,11 +14,8 @@ import (
 type Decision struct {
 	Line       int // in the log, from 1
 	DecisionID string
-	Time       time.Time
-	Labels     map[string]string
-	Bundles    map[string]struct {
-		Revision string `json:"revision"`
-	}
+	Gatehouse  string            // the version that decided
+	Revisions  map[string]string // of the policy, and of the bundles that it came from, by their names
 
 	// Plugin and Question come from the path. Question is "admission", "decision"
 	// or "verify", for evidence that was refused before policy was asked.
@@ -38,75 +36,82 @@ type Decision struct {
 	// ConfigDigest is the same for the same Config, and empty for none.
 	ConfigDigest string
 
-	// Metrics has how long the steps took, such as timer_decide_ns.
-	Metrics map[string]any
+	// Took is how long policy took for both questions; 0 if the log does not say.
+	Took time.Duration
 
+	// Outcome is what came of it, without what was asked of the cloud and what a shadow
+	// policy thought.
 	Outcome Outcome
 }
 
-// event is OPA's EventV1 without input and result. It can't itself be read back where
-// it holds an error.
-type event struct {
-	Labels     map[string]string `json:"labels"`
-	DecisionID string            `json:"decision_id"`
-	Bundles    map[string]struct {
-		Revision string `json:"revision"`
-	} `json:"bundles"`
-	Path      string         `json:"path"`
-	Erased    []string       `json:"erased"`
-	Masked    []string       `json:"masked"`
-	Timestamp time.Time      `json:"timestamp"`
-	Metrics   map[string]any `json:"metrics"`
-	Custom    struct {
-		Gatehouse Outcome  `json:"gatehouse"`
-		Erased    []string `json:"erased"` // by way of an upload
-		Masked    []string `json:"masked"`
-	} `json:"custom"`
+// lineParser reads lines, by one goroutine at a time.
+type lineParser struct {
+	json  fastjson.Parser
+	names rego.Names
 }
 
 // Decision reads the line. Its error is a LineError.
 func (l Line) Decision() (*Decision, error) {
-	parser := l.parsers.Get()
+	parser := l.parsers.Get().(*lineParser)
 	defer l.parsers.Put(parser)
-	parsed, err := parser.ParseBytes(l.text)
+	parsed, err := parser.json.ParseBytes(l.text)
 	if err != nil || slices.ContainsFunc(l.text, isControl) {
 		return nil, &LineError{l.Number, ErrTorn}
 	}
-	input, inputErr := rego.ValueOf(parsed.Get("input"))
-	result, resultErr := rego.ValueOf(parsed.Get("result"))
-	parsed.Del("input") // most of the line, which is read
-	parsed.Del("result")
-	var e event
-	if err := json.Unmarshal(parsed.MarshalTo(nil), &e); err != nil || inputErr != nil || resultErr != nil {
+	d := &Decision{Line: l.Number}
+	if !d.read(parsed, &parser.names) {
 		return nil, &LineError{l.Number, ErrForeign}
-	}
-	path := strings.Split(e.Path, "/")
-	if e.DecisionID == "" || len(path) != 3 || path[0] != "gatehouse" {
-		return nil, &LineError{l.Number, ErrForeign}
-	}
-	taken := slices.Concat(e.Erased, e.Masked, e.Custom.Erased, e.Custom.Masked)
-	d := &Decision{
-		Line:       l.Number,
-		DecisionID: e.DecisionID,
-		Time:       e.Timestamp,
-		Labels:     e.Labels,
-		Bundles:    e.Bundles,
-		Plugin:     path[1],
-		Question:   path[2],
-		Input:      input,
-		Result:     result,
-		Altered:    len(taken) > 0,
-		Taken:      taken,
-		Metrics:    e.Metrics,
-		Outcome:    e.Custom.Gatehouse,
 	}
 	for _, c := range l.configs {
-		if digest := e.Custom.Gatehouse.Config; digest != "" && digest == c.digest {
+		if digest := d.Outcome.Config; digest != "" && digest == c.digest {
 			d.Config, d.ConfigDigest = c.value, digest
 			break
 		}
 	}
 	return d, nil
+}
+
+// read reads OPA's EventV1, as far as it is needed: most of the time of a replay
+// would go into the rest. ok is false of anything that is no decision of Gatehouse.
+func (d *Decision) read(event *fastjson.Value, names *rego.Names) (ok bool) {
+	r := fieldReader{ok: event.Type() == fastjson.TypeObject}
+	var inputErr, resultErr error
+	d.Input, inputErr = rego.ValueOf(event.Get("input"), names)
+	d.Result, resultErr = rego.ValueOf(event.Get("result"), names)
+
+	d.DecisionID = r.text(event.Get("decision_id"))
+	d.Gatehouse = r.text(r.member(event, "labels", "gatehouse"))
+	r.members(event.Get("bundles"), func(name string, bundle *fastjson.Value) {
+		if d.Revisions == nil {
+			d.Revisions = map[string]string{}
+		}
+		d.Revisions[name] = r.text(r.member(bundle, "revision"))
+	})
+	metrics := event.Get("metrics")
+	for _, question := range []string{"timer_admit_ns", "timer_decide_ns"} {
+		d.Took += time.Duration(r.number(r.member(metrics, question)))
+	}
+
+	custom := event.Get("custom")
+	d.Taken = slices.Concat(r.texts(event.Get("erased")), r.texts(event.Get("masked")),
+		r.texts(r.member(custom, "erased")), r.texts(r.member(custom, "masked"))) // by way of an upload
+	d.Altered = len(d.Taken) > 0
+	logged := r.member(custom, "gatehouse")
+	d.Outcome = Outcome{
+		Outcome: r.text(r.member(logged, "outcome")), Error: r.text(r.member(logged, "error")),
+		Config: r.text(r.member(logged, "config")), Node: r.text(r.member(logged, "node")),
+		AgentID: r.text(r.member(logged, "agent_id")),
+	}
+	for _, rule := range r.elements(r.member(logged, "rules")) {
+		d.Outcome.Rules = append(d.Outcome.Rules, rego.Fired{Rule: r.text(r.member(rule, "rule")), Effect: r.text(r.member(rule, "effect"))})
+	}
+
+	path := strings.Split(r.text(event.Get("path")), "/")
+	if !r.ok || inputErr != nil || resultErr != nil || d.DecisionID == "" || len(path) != 3 || path[0] != "gatehouse" {
+		return false
+	}
+	d.Plugin, d.Question = path[1], path[2]
+	return true
 }
 
 // isControl reports whether a byte may not be in a line: a file has zeros where a
