@@ -14,6 +14,9 @@ import (
 	"github.com/spire-gatehouse/gatehouse/replay"
 )
 
+// recording has 10,000 decisions.
+const recording = "../testdata/replay/log"
+
 // linesOf are the first lines of what is recorded: of 200 decisions those of a plugin.
 func linesOf(t testing.TB, plugin string) []string {
 	t.Helper()
@@ -22,7 +25,7 @@ func linesOf(t testing.TB, plugin string) []string {
 
 func recorded(t testing.TB, plugin string, decisions int) []string {
 	t.Helper()
-	lines, err := testrecording.First(filepath.Join("..", "testdata", "replay", "log"), plugin, decisions)
+	lines, err := testrecording.First(recording, plugin, decisions)
 	if err != nil {
 		t.Fatal(err)
 	}
