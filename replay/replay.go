@@ -68,7 +68,7 @@ var ErrNothing = errors.New("no decision could be replayed")
 // GCPercent is for a process that replays and does nothing else. What there is in
 // memory is thrown away after each decision: to collect it rarely saves time, and
 // the memory is not much.
-const GCPercent = 400
+const GCPercent = 800
 
 // Run replays logs, one after the other. With ErrNothing there is a report too,
 // which says why. Any other error means that the candidate, or what it is compared
