@@ -32,6 +32,12 @@ var RegalConfig []byte
 // schemas/….
 func Baseline() fs.FS { return baseline }
 
+// Has reports whether there are policies for a plugin of that name.
+func Has(plugin string) bool {
+	_, err := fs.Stat(schemas, "schemas/"+plugin+"_config.json")
+	return err == nil
+}
+
 // Samples returns a plugin's sample inputs: documents as policies see them at the
 // decision, on which a changed policy is tried before it takes over.
 func Samples(plugin string) (fs.FS, error) {

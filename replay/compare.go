@@ -34,6 +34,11 @@ func compare(old, now *Answer, fields func() map[string]string) []hit {
 		for _, fact := range now.Lacking {
 			add(FactsLacking, fact+refused)
 		}
+		// An agent that was turned away as attested is unknown under its new ID: it may
+		// well get in.
+		if moved, from, to := pathChange(old, now, fields); moved {
+			add(AgentIDChanged, from+" → "+to)
+		}
 		return hits
 	case now.Outcome == Failed && old.Outcome != Failed:
 		add(NoAnswer, errorGroup(now.Error))
@@ -49,9 +54,8 @@ func compare(old, now *Answer, fields func() map[string]string) []hit {
 	case old.Outcome == Denied && now.Outcome == Denied && !slices.Equal(old.rules(), now.rules()):
 		add(OtherReasons, strings.Join(old.rules(), ", ")+" → "+strings.Join(now.rules(), ", "))
 	}
-	if !now.refused() && old.AgentPath != "" && now.AgentPath != "" && old.AgentPath != now.AgentPath {
-		values := fields()
-		add(AgentIDChanged, pathPattern(old.AgentPath, values)+" → "+pathPattern(now.AgentPath, values))
+	if moved, from, to := pathChange(old, now, fields); moved && !now.refused() {
+		add(AgentIDChanged, from+" → "+to)
 	}
 	if old.Outcome == Allowed && now.Outcome == Allowed {
 		add(SelectorsLost, selectorPatterns(without(old.Selectors, now.Selectors))...)
@@ -69,6 +73,15 @@ func compare(old, now *Answer, fields func() map[string]string) []hit {
 		add(Exemptions, prefixed("no longer exempt: ", without(before, after))...)
 	}
 	return hits
+}
+
+// pathChange is how an agent's path changes, in patterns.
+func pathChange(old, now *Answer, fields func() map[string]string) (moved bool, from, to string) {
+	if old.AgentPath == "" || now.AgentPath == "" || old.AgentPath == now.AgentPath {
+		return false, "", ""
+	}
+	values := fields()
+	return true, pathPattern(old.AgentPath, values), pathPattern(now.AgentPath, values)
 }
 
 // Reasons lists the reasons to refuse that are in old alone, and those in now alone.

@@ -62,6 +62,8 @@ func TestBadLines(t *testing.T) {
 			skipped: true, want: replay.Remark{Why: "has masked parts, so that what was recorded can't come out again: compare with another policy by --against", Detail: "/input/facts/instance/tags"}},
 		"masked, against a policy": {line: changed(t, tag, "masked", []string{"/input/facts/instance/tags"}), against: true,
 			want: replay.Remark{Why: "has masked parts: both policies were asked without them", Detail: "/input/facts/instance/tags"}},
+		"facts masked, against a policy": {line: changed(t, changed(t, changed(t, good, "input.facts", nil), "input.facts_status", nil), "erased", []string{"/input/facts", "/input/facts_status"}), against: true,
+			skipped: true, want: replay.Remark{Why: "lacks facts without which policy baseline can't be told, so that there is nothing to compare: instance, instance_profile"}},
 		"result masked": {line: changed(t, changed(t, good, "result", nil), "erased", []string{"/result"}),
 			skipped: true, want: replay.Remark{Why: "has masked parts, so that what was recorded can't come out again: compare with another policy by --against", Detail: "/result"}},
 		"unknown configuration": {line: changed(t, good, "custom.gatehouse.config", "another"),
@@ -71,8 +73,12 @@ func TestBadLines(t *testing.T) {
 		"result of another version": {line: changed(t, good, "result.selectors", "all"),
 			skipped: true, want: replay.Remark{Why: "has a result that this version can't read: another version of Gatehouse wrote it",
 				Detail: "result.selectors is of another kind"}},
+		"no such plugin": {line: changed(t, changed(t, good, "path", "gatehouse/gcp_iit/decision"), "input.plugin", "gcp_iit"),
+			skipped: true, want: replay.Remark{Why: "is of a plugin that this version does not have", Detail: "gcp_iit"}},
+		"two plugins": {line: changed(t, good, "input.plugin", "azure_msi"),
+			skipped: true, want: replay.Remark{Why: "has an input of another plugin than its path"}},
 		"cloud did not answer": {line: changed(t, good, "custom.gatehouse.outcome", "unavailable"),
-			want: replay.Remark{Why: "was not decided then, so that there is nothing to compare: unavailable"}},
+			skipped: true, want: replay.Remark{Why: "was not decided then, so that there is nothing to compare: unavailable"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			o := replay.Options{Candidate: replay.Baseline()}
@@ -166,6 +172,14 @@ func TestBadPolicies(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 
+	// What the candidate is compared with is no fault of the candidate's.
+	old := policy(t, map[string]string{"gatehouse/aws_iid/account.rego": "package gatehouse.aws_iid\n"})
+	enforced := changed(t, changed(t, lines[0], "custom.gatehouse.config", "strict"), "result.enforcement", map[string]any{"account": "warn"})
+	compared := run(t, replay.Options{Candidate: replay.Baseline(), Against: &old}, logOf("log", lines[0], attested(t, lines), enforced, changed(t, attested(t, lines), "custom.gatehouse.config", "strict")))
+	if compared.Verdict != replay.Safe || compared.Log.Replayed != 1 || len(compared.Log.Skipped) != 1 {
+		t.Errorf("another policy does not load: got %s", asJSON(t, compared))
+	}
+
 	// It may load for one configuration, and not for another.
 	half := policy(t, map[string]string{"gatehouse/aws_iid/account.rego": "package gatehouse.aws_iid\n"})
 	strict := changed(t, changed(t, lines[0], "custom.gatehouse.config", "strict"), "result.enforcement", map[string]any{"account": "warn"})
@@ -181,6 +195,12 @@ func TestNothing(t *testing.T) {
 	report, err := replay.Run(t.Context(), []replay.Log{logOf("log", "{}")}, replay.Options{Candidate: replay.Baseline()})
 	if !errors.Is(err, replay.ErrNothing) || report == nil || report.Verdict != replay.None || len(report.Log.Skipped) != 1 {
 		t.Errorf("got %+v, %v", report, err)
+	}
+	lines := linesOf(t, "aws_iid")
+	undecided := changed(t, attested(t, lines), "custom.gatehouse.outcome", "unavailable")
+	report, err = replay.Run(t.Context(), []replay.Log{logOf("log", lines[0], undecided, undecided)}, replay.Options{Candidate: replay.Baseline()})
+	if !errors.Is(err, replay.ErrNothing) || report == nil || report.Verdict != replay.None || report.Log.Replayed != 0 {
+		t.Errorf("nothing to compare: got %+v, %v", report, err)
 	}
 	for name, want := range map[string]string{t.TempDir(): "the directory holds no *.jsonl and no *.jsonl.gz", "/none": "no such file or directory"} {
 		if _, err := replay.Logs([]string{name}, nil); err == nil || !strings.Contains(err.Error(), want) {

@@ -55,7 +55,7 @@ type Remark struct {
 	// Detail is what there is to say about the first.
 	Detail string `json:"detail,omitempty"`
 
-	loading bool // a policy does not load
+	loading bool // the candidate does not load
 }
 
 // A Class is a kind of change. A decision can be in several.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/spire-gatehouse/gatehouse/attestor/decisionlog"
+	"github.com/spire-gatehouse/gatehouse/policies"
 	"github.com/spire-gatehouse/gatehouse/rego"
 )
 
@@ -57,7 +58,7 @@ type result struct {
 // remark is something odd about a line.
 type remark struct {
 	why, detail string
-	loading     bool // a policy does not load
+	loading     bool // the candidate does not load
 }
 
 // place is where a node is, in one dimension.
@@ -100,6 +101,9 @@ func (w *work) judge(ctx context.Context, file string, line lineRead) result {
 	if err != nil {
 		return skip(d.Line, "has an input that this version can't read: another version of Gatehouse wrote it", err.Error())
 	}
+	if in.Plugin != d.Plugin {
+		return skip(d.Line, "has an input of another plugin than its path", "")
+	}
 	r, why := w.compare(ctx, d, in)
 	if why != nil {
 		return result{line: d.Line, skipped: why}
@@ -121,6 +125,8 @@ func (w *work) unfit(d *decisionlog.Decision) (why, detail string) {
 	switch {
 	case d.Question != atAdmission && d.Question != atDecision:
 		return "was refused before policy was asked: " + d.Outcome.Outcome, ""
+	case !policies.Has(d.Plugin):
+		return "is of a plugin that this version does not have", d.Plugin
 	case d.Input.IsNull() && len(d.Taken) > 0:
 		return "has no input: the log's owner had it taken out, or it was too long", ""
 	case d.Input.IsNull():
@@ -166,6 +172,9 @@ func (w *work) compare(ctx context.Context, d *decisionlog.Decision, in rego.Inp
 			r.noted = append(r.noted, remark{why: "has masked parts: both policies were asked without them", detail: strings.Join(d.Taken, ", ")})
 		}
 	}
+	if old.Outcome == Unknown {
+		return r, w.incomparable(d, old)
+	}
 	watched := ctx
 	if w.coverage != nil {
 		watched = w.coverage.watch(ctx, in.Plugin, engine)
@@ -174,9 +183,6 @@ func (w *work) compare(ctx context.Context, d *decisionlog.Decision, in rego.Inp
 	r.candidate = took
 	if w.coverage != nil {
 		w.coverage.dropFacts(ctx, engine, in, path, now)
-	}
-	if old.Outcome == Unknown {
-		r.noted = append(r.noted, remark{why: "was not decided then, so that there is nothing to compare: " + d.Outcome.Outcome})
 	}
 	if now.Outcome != Unknown && len(now.Lacking) > 0 {
 		r.noted = append(r.noted, remark{why: "lacks facts that the candidate would like to have, and decides without: " + strings.Join(now.Lacking, ", ")})
@@ -187,6 +193,15 @@ func (w *work) compare(ctx context.Context, d *decisionlog.Decision, in rego.Inp
 		r.change.again = &again{engine, in}
 	}
 	return r, nil
+}
+
+// incomparable says why there is no old answer: were such a decision counted as one
+// that stays as it was, a log of nothing else would find any candidate safe.
+func (w *work) incomparable(d *decisionlog.Decision, old *Answer) *remark {
+	if w.against == nil {
+		return &remark{why: "was not decided then, so that there is nothing to compare: " + d.Outcome.Outcome}
+	}
+	return &remark{why: "lacks facts without which policy " + w.against.policy.Name + " can't be told, so that there is nothing to compare: " + strings.Join(old.Lacking, ", ")}
 }
 
 // timed asks, and says how long it took.
@@ -223,5 +238,5 @@ func (w *work) load(ctx context.Context, from *engines, plugin, digest string, c
 	if w.loadErr == nil {
 		w.loadErr = err
 	}
-	return nil, &remark{why: "is made with a configuration for which policy " + from.policy.Name + " does not load", detail: err.Error(), loading: true}
+	return nil, &remark{why: "is made with a configuration for which policy " + from.policy.Name + " does not load", detail: err.Error(), loading: from == w.candidate}
 }
