@@ -16,6 +16,7 @@ type Entries struct {
 	all      []Entry
 	byParent map[string][]int // IDs of what has them for parent
 	nodeSets map[string][]int // entries of groups of nodes, by one of their selectors
+	patterns map[int][]string // of the selectors of such an entry
 }
 
 // An Entry is a registration entry, as far as it matters here.
@@ -70,19 +71,22 @@ func readEntries(limited *io.LimitedReader) (*Entries, error) {
 	if err != nil {
 		return nil, fmt.Errorf("is not what spire-server entry show -output json prints: %w", err)
 	}
-	e := &Entries{byParent: map[string][]int{}, nodeSets: map[string][]int{}}
+	e := &Entries{byParent: map[string][]int{}, nodeSets: map[string][]int{}, patterns: map[int][]string{}}
 	for i, listed := range *listed.Entries {
 		entry := Entry{ID: listed.ID, SPIFFEID: listed.SPIFFEID.String(), ParentID: listed.ParentID.String()}
 		if entry.ID == "" || listed.ParentID.Path == "" {
 			return nil, fmt.Errorf("entry %d has no id or no parent_id: this is not what spire-server entry show -output json prints", i)
 		}
+		var values []string
 		for _, s := range listed.Selectors {
 			entry.Selectors = append(entry.Selectors, s.Type+":"+s.Value)
+			values = append(values, s.Value)
 		}
 		slices.Sort(entry.Selectors)
 		e.all = append(e.all, entry)
 		if listed.ParentID.Path == serverPath && len(entry.Selectors) > 0 {
 			e.nodeSets[entry.Selectors[0]] = append(e.nodeSets[entry.Selectors[0]], i)
+			e.patterns[i] = selectorPatterns(values)
 		} else {
 			e.byParent[entry.ParentID] = append(e.byParent[entry.ParentID], i)
 		}
@@ -96,6 +100,23 @@ type entryHit struct {
 	id     string
 	gained bool
 	let    bool // the node is let in, before and after
+
+	patterns []string // of its selectors; nil if the node is its parent
+}
+
+// by reports whether it comes of what a group of changes has in common.
+func (e entryHit) by(h hit) bool {
+	switch h.class {
+	case AgentIDChanged:
+		return e.patterns == nil
+	case NewlyDenied, NoAnswer:
+		return !e.gained
+	case NewlyAllowed:
+		return e.gained
+	case SelectorsLost, SelectorsGained:
+		return e.gained == (h.class == SelectorsGained) && slices.Contains(e.patterns, h.group)
+	}
+	return false
 }
 
 // affected finds the entries for which a changed decision matters.
@@ -108,12 +129,12 @@ func (e *Entries) affected(in rego.Input, old, now *Answer) []entryHit {
 	var hits []entryHit
 	for _, i := range before {
 		if !slices.Contains(after, i) {
-			hits = append(hits, entryHit{entry: i, id: e.all[i].ID, let: let})
+			hits = append(hits, entryHit{entry: i, id: e.all[i].ID, let: let, patterns: e.patterns[i]})
 		}
 	}
 	for _, i := range after {
 		if !slices.Contains(before, i) {
-			hits = append(hits, entryHit{entry: i, id: e.all[i].ID, gained: true, let: let})
+			hits = append(hits, entryHit{entry: i, id: e.all[i].ID, gained: true, let: let, patterns: e.patterns[i]})
 		}
 	}
 	return hits

@@ -46,7 +46,7 @@ func TestKept(t *testing.T) {
 	}
 
 	for i := range maxGroupEntries + 1 {
-		c.add("group", result{entries: []entryHit{{id: fmt.Sprintf("%04d", i)}}, change: &Change{}}, i, 1)
+		c.add(hit{NewlyDenied, "group"}, result{entries: []entryHit{{id: fmt.Sprintf("%04d", i)}}, change: &Change{}}, i, 1)
 		if got, want := len(c.class().Groups[0].Entries), min(i+1, maxGroupEntries); got != want {
 			t.Errorf("%d entries: %d are there, want %d", i+1, got, want)
 		}

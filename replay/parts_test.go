@@ -190,12 +190,13 @@ func TestEntries(t *testing.T) {
 	in := rego.Input{Plugin: "aws_iid", TrustDomain: "td"}
 	old := &Answer{Outcome: Allowed, AgentPath: "/spire/agent/aws_iid/old", Selectors: []string{"az:a", "tag:team:web"}}
 	now := &Answer{Outcome: Allowed, AgentPath: "/spire/agent/aws_iid/new", Selectors: []string{"az:a"}}
+	patterns := []string{"az:*", "tag:team:*"}
 	for name, tc := range map[string]struct {
 		now  *Answer
 		want []entryHit
 	}{
-		"moved":   {now, []entryHit{{entry: 0, id: "group", let: true}, {entry: 2, id: "of old", let: true}, {entry: 3, id: "of new", gained: true, let: true}}},
-		"refused": {&Answer{Outcome: Denied}, []entryHit{{entry: 0, id: "group"}, {entry: 2, id: "of old"}}},
+		"moved":   {now, []entryHit{{entry: 0, id: "group", let: true, patterns: patterns}, {entry: 2, id: "of old", let: true}, {entry: 3, id: "of new", gained: true, let: true}}},
+		"refused": {&Answer{Outcome: Denied}, []entryHit{{entry: 0, id: "group", patterns: patterns}, {entry: 2, id: "of old"}}},
 		"unknown": {&Answer{Outcome: Unknown}, nil},
 		"same":    {old, nil},
 	} {
@@ -209,6 +210,31 @@ func TestEntries(t *testing.T) {
 	for _, text := range []string{"", "[]", "{}", `{"entries": [{"id": "x"}]}`} {
 		if _, err := ReadEntries(strings.NewReader(text)); err == nil || !strings.Contains(err.Error(), "spire-server entry show -output json prints") {
 			t.Errorf("%q: got %v", text, err)
+		}
+	}
+}
+
+// TestEntriesOfGroups: a group names the entries that come or go by what it has in
+// common, and no others of the same decisions.
+func TestEntriesOfGroups(t *testing.T) {
+	below := entryHit{id: "below the agent"}
+	team := entryHit{id: "lost by team", patterns: []string{"az:*", "tag:team:*"}}
+	kind := entryHit{id: "gained by type", gained: true, patterns: []string{"type:*"}}
+	for h, want := range map[hit][]string{
+		{AgentIDChanged, "a → b"}:       {"below the agent"},
+		{SelectorsLost, "tag:team:*"}:   {"lost by team"},
+		{SelectorsLost, "image:id:*"}:   nil,
+		{SelectorsGained, "type:*"}:     {"gained by type"},
+		{SelectorsGained, "tag:team:*"}: nil,
+		{NewlyDenied, "owners"}:         {"below the agent", "lost by team"},
+		{NewlyAllowed, "owners"}:        {"gained by type"},
+		{Warnings, "warns: old"}:        nil,
+		{Reattestation, "may"}:          nil,
+	} {
+		c := &classTally{nodes: map[uint64]bool{}, groups: map[string]*groupTally{}}
+		c.add(h, result{entries: []entryHit{below, team, kind}, change: &Change{}}, 1, 1)
+		if diff := cmp.Diff(want, c.class().Groups[0].Entries); diff != "" {
+			t.Errorf("%v (-want +got):\n%s", h, diff)
 		}
 	}
 }

@@ -86,7 +86,7 @@ type Group struct {
 	// At is where in the candidate the rule is, file:line.
 	At []string `json:"at,omitempty"`
 
-	// Entries are IDs of registration entries that come or go with it.
+	// Entries are IDs of registration entries that nodes come to or are lost to by it.
 	Entries []string `json:"entries,omitempty"`
 
 	// Samples are of changed decisions, in the order of the log.

@@ -84,7 +84,7 @@ func (t *tally) add(file string, r result) {
 		t.classOf(name).count(r.node)
 	}
 	for _, h := range r.hits {
-		t.classOf(h.class).add(h.group, r, t.log.Replayed, t.options.Samples)
+		t.classOf(h.class).add(h, r, t.log.Replayed, t.options.Samples)
 	}
 }
 
@@ -202,20 +202,20 @@ func (c *classTally) count(node string) {
 	c.nodes[hash] = true
 }
 
-func (c *classTally) add(group string, r result, order, samples int) {
-	g := c.groups[group]
+func (c *classTally) add(h hit, r result, order, samples int) {
+	g := c.groups[h.group]
 	if g == nil {
 		if len(c.groups) == maxGroups {
 			c.ungrouped++
 			return
 		}
 		g = &groupTally{sample: sample{max: samples}, entries: map[string]bool{}}
-		c.groups[group] = g
+		c.groups[h.group] = g
 	}
 	g.decisions++
 	g.sample.add(r.change, order)
 	for _, e := range r.entries {
-		if len(g.entries) < maxGroupEntries {
+		if e.by(h) && len(g.entries) < maxGroupEntries {
 			g.entries[e.id] = true
 		}
 	}
