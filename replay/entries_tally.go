@@ -62,7 +62,7 @@ func (t *entriesTally) report() *EntriesReport {
 	if t == nil {
 		return nil
 	}
-	r := &EntriesReport{Read: len(t.entries.all)}
+	r := &EntriesReport{Read: len(t.entries.all), Affected: []EntryEffect{}}
 	for _, effect := range t.effects {
 		r.Affected = append(r.Affected, *effect)
 		if effect.Detached > 0 {

@@ -31,7 +31,9 @@ type junitMessage struct {
 
 // WriteJUnit writes the report as JUnit's XML, as CI systems show it: each class of
 // changes is a test that passes if there are none, and each of its groups one that
-// fails; lines that were passed over are tests that were skipped.
+// fails; so are registration entries that lose nodes which are still let in. Lines that
+// were passed over are tests that were skipped, or failed if it is the candidate's fault:
+// where the verdict is Dangerous, something failed that has this type.
 func (r *Report) WriteJUnit(w io.Writer) error {
 	suite := junitSuite{Name: "gatehouse replay"}
 	found := map[ClassName]*Class{}
@@ -56,11 +58,19 @@ func (r *Report) WriteJUnit(w io.Writer) error {
 			})
 		}
 	}
+	if r.Entries != nil {
+		suite.Cases = append(suite.Cases, r.Entries.junitCase())
+	}
 	for _, remark := range r.Log.Skipped {
-		suite.Cases = append(suite.Cases, junitCase{
-			Class: "skipped", Name: remark.Why,
-			Skipped: &junitMessage{Message: fmt.Sprintf("%d lines, the first %s", remark.Lines, remark.First), Text: remark.Detail},
-		})
+		c := junitCase{Class: "skipped", Name: remark.Why}
+		message := junitMessage{Message: fmt.Sprintf("%d lines, the first %s", remark.Lines, remark.First), Text: remark.Detail}
+		if remark.loading {
+			message.Type = string(Dangerous)
+			c.Failure = &message
+		} else {
+			c.Skipped = &message
+		}
+		suite.Cases = append(suite.Cases, c)
 	}
 	for _, c := range suite.Cases {
 		suite.Tests++
@@ -81,6 +91,32 @@ func (r *Report) WriteJUnit(w io.Writer) error {
 	}
 	_, err := io.WriteString(w, "\n")
 	return err
+}
+
+func (e *EntriesReport) junitCase() junitCase {
+	c := junitCase{Class: "entries", Name: "none"}
+	if e.Detached == 0 {
+		return c
+	}
+	var text strings.Builder
+	listed := 0
+	for _, effect := range e.Affected {
+		if effect.Detached == 0 {
+			continue
+		}
+		if listed == maxJUnitEntries {
+			fmt.Fprintf(&text, "and %d more\n", e.Detached-listed)
+			break
+		}
+		fmt.Fprintf(&text, "%s %s: lost in %d decisions of nodes that are still let in\n", effect.ID, effect.SPIFFEID, effect.Detached)
+		listed++
+	}
+	c.Name = "lose nodes"
+	c.Failure = &junitMessage{
+		Message: fmt.Sprintf("Registration entries that lose nodes which are still let in: %d", e.Detached),
+		Type:    string(Dangerous), Text: text.String(),
+	}
+	return c
 }
 
 func (g *Group) junitText() string {

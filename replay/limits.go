@@ -12,6 +12,7 @@ const (
 	maxRemarks      = 50      // kinds of odd lines
 	maxSitesSamples = 10      // of a group, that are asked where they were denied
 	maxGroupEntries = 20      // reported of a group
+	maxJUnitEntries = 100     // named in JUnit's XML
 	maxVersions     = 16      // of Gatehouse, whose inputs are checked
 	maxEngines      = 32      // configurations that are kept loaded
 )

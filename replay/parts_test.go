@@ -239,6 +239,39 @@ func TestEntriesOfGroups(t *testing.T) {
 	}
 }
 
+// TestJUnitOfEntries: so many entries are named that lose nodes, and no others.
+func TestJUnitOfEntries(t *testing.T) {
+	e := &EntriesReport{Affected: []EntryEffect{{Entry: Entry{ID: "gains"}, Gained: 1}}}
+	if c := e.junitCase(); c.Failure != nil || c.Name != "none" {
+		t.Errorf("got %+v", c)
+	}
+	for i := range maxJUnitEntries {
+		e.Affected = append(e.Affected, EntryEffect{Entry: Entry{ID: fmt.Sprint("loses ", i), SPIFFEID: "spiffe://td/x"}, Lost: 3, Detached: 2})
+	}
+	e.Detached = maxJUnitEntries
+	text := e.junitCase().Failure.Text
+	if lines := strings.Split(text, "\n"); len(lines) != maxJUnitEntries+1 || lines[0] != "loses 0 spiffe://td/x: lost in 2 decisions of nodes that are still let in" {
+		t.Errorf("got\n%s", text)
+	}
+	e.Affected, e.Detached = append(e.Affected, EntryEffect{Entry: Entry{ID: "last"}, Lost: 1, Detached: 1}), e.Detached+1
+	if text := e.junitCase().Failure.Text; !strings.HasSuffix(text, "\nand 1 more\n") {
+		t.Errorf("got\n%s", text)
+	}
+}
+
+// TestAsides: what is different besides path and selectors is told with its messages.
+func TestAsides(t *testing.T) {
+	old := &Answer{Outcome: Allowed, Warnings: []rego.Violation{{Rule: "a", Msg: "of a"}, {Rule: "b", Msg: "then"}}, Exempt: []string{"x"}}
+	now := &Answer{Outcome: Allowed, Warnings: []rego.Violation{{Rule: "b", Msg: "now"}, {Rule: "c", Msg: "of c"}}, Exempt: []string{"y"}, CanReattest: true}
+	want := []string{"warns: c: of c", "no longer warns: a: of a", "exempt: y", "no longer exempt: x", "may attest again"}
+	if diff := cmp.Diff(want, Asides(old, now)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if got := Asides(&Answer{Outcome: Denied, Exempt: []string{"x"}}, now); got != nil {
+		t.Errorf("of one that was refused: %q", got)
+	}
+}
+
 func TestGaps(t *testing.T) {
 	if got, want := (FileCoverage{NotCovered: []int{1, 3, 4, 5, 9}}).Gaps(), "1, 3-5, 9"; got != want {
 		t.Errorf("got %s, want %s", got, want)

@@ -402,3 +402,25 @@ func TestJUnit(t *testing.T) {
 		t.Errorf("got %+v of\n%s", suite, text.String())
 	}
 }
+
+// TestJUnitDangerous: what makes a report dangerous fails in CI, though it be no class of
+// changes.
+func TestJUnitDangerous(t *testing.T) {
+	lines := linesOf(t, "aws_iid")
+	good := attested(t, lines)
+	half := policy(t, map[string]string{"gatehouse/aws_iid/account.rego": "package gatehouse.aws_iid\n"})
+	strict := changed(t, changed(t, lines[0], "custom.gatehouse.config", "strict"), "result.enforcement", map[string]any{"account": "warn"})
+	report := run(t, replay.Options{Candidate: half}, logOf("log", lines[0], good, strict, changed(t, good, "custom.gatehouse.config", "strict")))
+	if report.Verdict != replay.Dangerous {
+		t.Fatalf("verdict %s", report.Verdict)
+	}
+	var text bytes.Buffer
+	if err := report.WriteJUnit(&text); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{`failures="1" skipped="0"`, `<failure message="1 lines, the first log:4" type="dangerous">policy candidate for aws_iid: `} {
+		if !strings.Contains(text.String(), want) {
+			t.Errorf("%s is not in\n%s", want, text.String())
+		}
+	}
+}

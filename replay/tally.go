@@ -111,7 +111,10 @@ func (t *tally) whomOf(dimension string) *whomTally {
 func (t *tally) report(ctx context.Context, files int) (*Report, error) {
 	t.log.Files = files
 	t.log.Skipped, t.log.Noted = t.skipped.list, t.noted.list
-	r := &Report{Policy: t.options.Candidate.Name, Against: "recorded", Log: t.log, Time: TimeReport{Candidate: t.candidate.times()}}
+	r := &Report{
+		Policy: t.options.Candidate.Name, Against: "recorded", Log: t.log, Time: TimeReport{Candidate: t.candidate.times()},
+		Classes: []Class{}, Whom: []Dimension{}, // lists in the JSON, though they be empty
+	}
 	times := t.compared.times()
 	if t.options.Against != nil {
 		r.Against = t.options.Against.Name

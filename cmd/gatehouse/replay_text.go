@@ -32,7 +32,9 @@ func showReplay(p *page, r *replay.Report) {
 	if r.Coverage != nil {
 		showCoverage(p, r.Coverage)
 	}
-	showTimes(p, &r.Time)
+	if r.Log.Replayed > 0 {
+		showTimes(p, &r.Time)
+	}
 }
 
 func showLog(p *page, log *replay.LogReport) {
@@ -126,7 +128,7 @@ func difference(c *replay.Change) []string {
 			lines = append(lines, "+ "+s)
 		}
 	}
-	return lines
+	return append(lines, replay.Asides(c.Old, c.New)...)
 }
 
 func showEntries(p *page, r *replay.EntriesReport) {

@@ -18,7 +18,13 @@ type view struct {
 	Dimensions []dimension
 	Changes    []change // those of all groups, each once, in the order of the log
 	Sampled    bool     // there are more than are listed
+
+	Affected     []replay.EntryEffect // entries that are listed
+	MoreAffected int
 }
+
+// maxEntries is how many registration entries are listed: a browser can't show a fleet's.
+const maxEntries = 1000
 
 type class struct {
 	*replay.Class
@@ -58,6 +64,7 @@ type change struct {
 	Places       []string
 	Headline     string
 	Lost, Gained []string
+	Asides       []string
 	Moved        bool // the agent path is another one
 }
 
@@ -68,6 +75,10 @@ func newView(r *replay.Report) *view {
 		for _, w := range d.Rows {
 			tokens[[2]string{d.Name, w.Value}] = fmt.Sprintf("w%d", len(tokens))
 		}
+	}
+	if r.Entries != nil {
+		v.Affected = r.Entries.Affected[:min(len(r.Entries.Affected), maxEntries)]
+		v.MoreAffected = len(r.Entries.Affected) - len(v.Affected)
 	}
 	inGroups := map[*replay.Change][]string{}
 	for i := range r.Classes {
@@ -150,6 +161,7 @@ func newChange(c *replay.Change, groups []string, tokens map[[2]string]string) c
 	if c.Old.Outcome == replay.Allowed && c.New.Outcome == replay.Allowed {
 		shown.Lost, shown.Gained = replay.Difference(c.Old.Selectors, c.New.Selectors)
 	}
+	shown.Asides = replay.Asides(c.Old, c.New)
 	shown.Moved = c.Old.AgentPath != "" && c.New.AgentPath != "" && c.Old.AgentPath != c.New.AgentPath
 	shown.Headline = string(c.Old.Outcome) + " → " + string(c.New.Outcome)
 	return shown
