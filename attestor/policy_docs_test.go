@@ -149,3 +149,22 @@ func TestGuideConfiguration(t *testing.T) {
 		t.Errorf("the configuration is %+v", config)
 	}
 }
+
+// TestNoMergeIsLeft: no page has both sides of a change that met another.
+func TestNoMergeIsLeft(t *testing.T) {
+	pages, err := filepath.Glob("../docs/*.md")
+	if err != nil || len(pages) < 10 {
+		t.Fatal(pages, err)
+	}
+	for _, name := range append(pages, "../README.md") {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, line := range strings.Split(string(text), "\n") {
+			if strings.HasPrefix(line, "<<<<<<< ") || line == "=======" || strings.HasPrefix(line, ">>>>>>> ") {
+				t.Errorf("%s:%d: %s", name, i+1, line)
+			}
+		}
+	}
+}
