@@ -15,7 +15,8 @@ type engines struct {
 
 	mu     sync.Mutex
 	loaded map[engineKey]*loading
-	used   []engineKey // in the order of loading
+	used   []engineKey            // in the order of loading
+	rules  map[string][]rego.Rule // of a plugin
 }
 
 type engineKey struct{ plugin, config string }
@@ -27,7 +28,7 @@ type loading struct {
 }
 
 func newEngines(policy Policy) *engines {
-	return &engines{policy: policy, loaded: map[engineKey]*loading{}}
+	return &engines{policy: policy, loaded: map[engineKey]*loading{}, rules: map[string][]rego.Rule{}}
 }
 
 // get loads an engine, once for all who ask for it.
@@ -48,9 +49,20 @@ func (e *engines) get(ctx context.Context, plugin, digest string, config map[str
 		l.engine, l.err = rego.New(ctx, e.options(plugin, config))
 		if l.err != nil {
 			l.err = fmt.Errorf("policy %s for %s: %w", e.policy.Name, plugin, l.err)
+			return
 		}
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		e.rules[plugin] = l.engine.Rules()
 	})
 	return l.engine, l.err
+}
+
+// rulesOf are the rules of an engine that was loaded for a plugin.
+func (e *engines) rulesOf(plugin string) []rego.Rule {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.rules[plugin]
 }
 
 func (e *engines) options(plugin string, config map[string]any) rego.Options {

@@ -14,7 +14,7 @@ const (
 	maxGroupEntries = 20      // reported of a group
 	maxJUnitEntries = 100     // named in JUnit's XML
 	maxVersions     = 16      // of Gatehouse, whose inputs are checked
-	maxEngines      = 32      // configurations that are kept loaded
+	maxEngines      = 16      // configurations that are kept loaded, ten megabytes each
 )
 
 // What is under way at a time.

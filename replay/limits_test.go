@@ -3,12 +3,17 @@ package replay
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/fstest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/spire-gatehouse/gatehouse/policies"
+	"github.com/spire-gatehouse/gatehouse/rego"
 )
 
 // TestOptionBounds tries how many samples may be asked for.
@@ -124,6 +129,42 @@ func TestEntriesSize(t *testing.T) {
 	for _, longer := range []string{text + " ", text[:len(text)-1] + strings.Repeat(" ", 100)} {
 		if err := read(longer, len(text)); err == nil || err.Error() != "is longer than 536870912 bytes" {
 			t.Errorf("%q: got %v", longer, err)
+		}
+	}
+}
+
+// TestSamplesWithoutEngines: what is kept of samples keeps no engine of their
+// configurations, and tells all the same which rule denied.
+func TestSamplesWithoutEngines(t *testing.T) {
+	rules := "package gatehouse.aws_iid\n\nviolation contains {\"rule\": \"owners\", \"msg\": \"a\"} if input.facts.instance.state == \"lost\"\n\nviolation contains {\"rule\": \"owners\", \"msg\": \"b\"} if data.gatehouse.config.partition == \"aws\"\n"
+	dir := fstest.MapFS{"owners.rego": {Data: []byte(rules)}}
+	candidate := newEngines(Policy{Name: "candidate", Files: policies.Over(dir)})
+	config := map[string]any{"partition": "aws"}
+	if _, err := candidate.get(t.Context(), "aws_iid", "first", config); err != nil {
+		t.Fatal(err)
+	}
+	sample := func() *Change {
+		return &Change{
+			New: &Answer{Outcome: Denied, Denials: []rego.Violation{{Rule: "owners", Msg: "b"}}},
+			again: &again{candidate, "first", "aws_iid", config, rego.Input{
+				Plugin: "aws_iid", TrustDomain: "td", Time: time.Unix(1, 0), Evidence: map[string]any{"account_id": "1"},
+				Facts: map[string]any{"instance": map[string]any{"state": "running"}}, FactsStatus: map[string]string{}, Tofu: &rego.Tofu{},
+			}},
+		}
+	}
+	clear(candidate.loaded) // as when other configurations came after it
+	for _, tc := range []struct {
+		explain bool
+		want    []string
+	}{{false, []string{"owners.rego:3", "owners.rego:5"}}, {true, []string{"owners.rego:5"}}} {
+		c := sample()
+		if err := c.locate(t.Context(), tc.explain); err != nil {
+			t.Fatal(err)
+		}
+		// The baseline has more to say of so little input.
+		c.New.At = slices.DeleteFunc(c.New.At, func(at string) bool { return !strings.HasPrefix(at, "owners") })
+		if loaded := len(candidate.loaded); cmp.Diff(tc.want, c.New.At) != "" || tc.explain != (loaded == 1) {
+			t.Errorf("explained %t: at %q, with %d engines", tc.explain, c.New.At, loaded)
 		}
 	}
 }

@@ -8,10 +8,18 @@ import (
 	"github.com/spire-gatehouse/gatehouse/rego"
 )
 
-// again is what it takes to ask once more about a decision.
+// again is what it takes to ask once more about a decision. It has no engine: a report
+// has samples of more configurations than there is memory for engines.
 type again struct {
-	engine *rego.Engine
-	in     rego.Input
+	from           *engines
+	digest, plugin string // digest is of config
+	config         map[string]any
+	in             rego.Input
+}
+
+// locatable reports whether there is something to locate.
+func locatable(classes []ClassName) bool {
+	return slices.Contains(classes, NewlyDenied) || slices.Contains(classes, OtherReasons)
 }
 
 // locate finds where the rules are that deny now. Where several have one name, or
@@ -19,11 +27,15 @@ type again struct {
 func (c *Change) locate(ctx context.Context, explain bool) error {
 	names := c.New.rules()
 	named := map[string]int{}
-	for _, rule := range c.again.engine.Rules() {
+	for _, rule := range c.again.rules() {
 		named[rule.Name]++
 	}
 	if explain && slices.ContainsFunc(names, func(name string) bool { return named[name] != 1 }) {
-		explained, err := c.again.engine.Explain(ctx, c.again.in, rego.TraceNothing)
+		engine, err := c.again.from.get(ctx, c.again.plugin, c.again.digest, c.again.config)
+		if err != nil {
+			return fmt.Errorf("decision %s: %w", c.DecisionID, err)
+		}
+		explained, err := engine.Explain(ctx, c.again.in, rego.TraceNothing)
 		if err != nil {
 			return fmt.Errorf("decision %s: %w", c.DecisionID, err)
 		}
@@ -44,10 +56,13 @@ func (c *Change) locate(ctx context.Context, explain bool) error {
 // at if there is one.
 func (a *again) sites(names []string, answer *Answer) []string {
 	var sites []string
-	for _, rule := range a.engine.Rules() {
+	for _, rule := range a.rules() {
 		if slices.Contains(names, rule.Name) && (answer == nil || slices.Contains(answer.At, site(rule))) {
 			sites = append(sites, site(rule))
 		}
 	}
 	return sites
 }
+
+// rules are those of the policy, which are the same for every configuration.
+func (a *again) rules() []rego.Rule { return a.from.rulesOf(a.plugin) }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"sync/atomic"
 
 	"github.com/spire-gatehouse/gatehouse/attestor/decisionlog"
@@ -52,6 +53,9 @@ func readAll(ctx context.Context, logs []Log, read *atomic.Int64, inOrder, todo 
 // still being written, is read up to there.
 func readLog(log Log, read *atomic.Int64, send func(*batch) error) error {
 	f, err := log.Open()
+	if log.Rotated && errors.Is(err, fs.ErrNotExist) {
+		return send(&batch{file: log.Name, lines: []lineRead{{err: &decisionlog.LineError{Line: 1, Why: errGone}}}})
+	}
 	if err != nil {
 		return fmt.Errorf("log %w", err)
 	}
@@ -98,6 +102,9 @@ func readLog(log Log, read *atomic.Int64, send func(*batch) error) error {
 		}
 	}
 }
+
+// errGone is of a file that was there when the directory was listed.
+var errGone = errors.New("is not there any more: the log was rotated meanwhile")
 
 // brokenError is of a file that can't be read on.
 type brokenError struct{ error }

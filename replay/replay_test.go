@@ -162,6 +162,46 @@ func TestBrokenFiles(t *testing.T) {
 	}
 }
 
+// TestRotated: while a directory is read, its files may be packed and removed. None is
+// replayed twice, and one that is gone keeps no other from being replayed.
+func TestRotated(t *testing.T) {
+	lines := linesOf(t, "aws_iid")
+	dir := t.TempDir()
+	text := []byte(lines[0] + "\n" + attested(t, lines))
+	for name, text := range map[string][]byte{"a.jsonl": text, "b.jsonl": text, "b.jsonl.gz": {0x1f, 0x8b}, "c.jsonl": text} {
+		if err := os.WriteFile(filepath.Join(dir, name), text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Symlink("nowhere", filepath.Join(dir, "d.jsonl")); err != nil {
+		t.Fatal(err)
+	}
+	logs, err := replay.Logs([]string{dir}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(filepath.Join(dir, "a.jsonl")); err != nil {
+		t.Fatal(err)
+	}
+	report := run(t, replay.Options{Candidate: replay.Baseline()}, logs...)
+	want := []replay.Remark{{Why: "is not there any more: the log was rotated meanwhile", Lines: 2, First: filepath.Join(dir, "a.jsonl") + ":1"}}
+	if diff := cmp.Diff(want, report.Log.Skipped, cmp.AllowUnexported(replay.Remark{})); diff != "" || report.Log.Files != 4 || report.Log.Replayed != 2 {
+		t.Errorf("log %+v (-want +got):\n%s", report.Log, diff)
+	}
+
+	// One that was named has to be there.
+	named, err := replay.Logs([]string{filepath.Join(dir, "b.jsonl")}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(filepath.Join(dir, "b.jsonl")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := replay.Run(t.Context(), named, replay.Options{Candidate: replay.Baseline()}); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("got %v", err)
+	}
+}
+
 // TestBadPolicies: a candidate that does not load is said to be so, with file and
 // line.
 func TestBadPolicies(t *testing.T) {

@@ -18,17 +18,23 @@ import (
 // A Log is one file of a decision log, plain or packed with gzip.
 type Log struct {
 	Name string
-	Size int64 // bytes, as it is stored; 0 if that is not known
+	Size int64 // bytes, as it is stored; -1 if that is not known
 	Open func() (io.ReadCloser, error)
+
+	// Rotated says that the file is one of a directory's: it may be gone when its
+	// turn comes.
+	Rotated bool
 }
 
 // Logs finds the files that names are of: a file, a directory for all that it holds
-// of *.jsonl and *.jsonl.gz, or "-" for stdin.
+// of *.jsonl and *.jsonl.gz, or "-" for stdin. Of a file of a directory that is there
+// both plain and packed, the packed one is left out: who packs it has not yet removed
+// the plain one.
 func Logs(names []string, stdin io.Reader) ([]Log, error) {
 	var logs []Log
 	for _, name := range names {
 		if name == "-" {
-			logs = append(logs, Log{Name: "stdin", Open: func() (io.ReadCloser, error) { return io.NopCloser(stdin), nil }})
+			logs = append(logs, Log{Name: "stdin", Size: -1, Open: func() (io.ReadCloser, error) { return io.NopCloser(stdin), nil }})
 			continue
 		}
 		info, err := os.Stat(name)
@@ -44,18 +50,25 @@ func Logs(names []string, stdin io.Reader) ([]Log, error) {
 		if err != nil {
 			return nil, fmt.Errorf("log %w", err)
 		}
+		plain := map[string]bool{}
+		for _, entry := range entries {
+			plain[entry.Name()] = true
+		}
 		entries = slices.DeleteFunc(entries, func(e fs.DirEntry) bool {
-			return e.IsDir() || !strings.HasSuffix(strings.TrimSuffix(e.Name(), ".gz"), ".jsonl")
+			base, packed := strings.CutSuffix(e.Name(), ".gz")
+			return e.IsDir() || !strings.HasSuffix(base, ".jsonl") || packed && plain[base]
 		})
 		if len(entries) == 0 {
 			return nil, fmt.Errorf("log %s: the directory holds no *.jsonl and no *.jsonl.gz", name)
 		}
 		for _, entry := range entries {
-			info, err := entry.Info()
-			if err != nil {
-				return nil, fmt.Errorf("log %w", err)
+			path := filepath.Join(name, entry.Name())
+			log := Log{Name: path, Open: open(path)}
+			if info, err := os.Stat(path); err == nil {
+				log = file(path, info)
 			}
-			logs = append(logs, file(filepath.Join(name, entry.Name()), info))
+			log.Rotated = true
+			logs = append(logs, log)
 		}
 	}
 	return logs, nil
@@ -64,9 +77,13 @@ func Logs(names []string, stdin io.Reader) ([]Log, error) {
 func file(name string, info fs.FileInfo) Log {
 	size := info.Size()
 	if !info.Mode().IsRegular() {
-		size = 0
+		size = -1
 	}
-	return Log{Name: name, Size: size, Open: func() (io.ReadCloser, error) { return os.Open(name) }}
+	return Log{Name: name, Size: size, Open: open(name)}
+}
+
+func open(name string) func() (io.ReadCloser, error) {
+	return func() (io.ReadCloser, error) { return os.Open(name) }
 }
 
 // counted counts the bytes that are read.

@@ -161,7 +161,7 @@ func (t *tally) locate(ctx context.Context, class ClassName, g *Group) error {
 		if class == NewlyDenied {
 			sites := change.again.sites([]string{g.Key}, change.New)
 			g.At = append(g.At, sites...)
-			for _, rule := range change.again.engine.Rules() {
+			for _, rule := range change.again.rules() {
 				if rule.Name == g.Key && slices.Contains(sites, site(rule)) {
 					g.Title = cmp.Or(g.Title, rule.Title)
 				}

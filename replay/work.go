@@ -190,7 +190,9 @@ func (w *work) compare(ctx context.Context, d *decisionlog.Decision, in rego.Inp
 	if r.hits = compare(old, now, func() map[string]string { return fields(in) }); len(r.hits) > 0 {
 		r.entries = w.options.Entries.affected(in, old, now)
 		r.change = w.change(d, in, old, now, &r)
-		r.change.again = &again{engine, in}
+		if locatable(r.change.Classes) {
+			r.change.again = &again{w.candidate, digest, in.Plugin, config, in}
+		}
 	}
 	return r, nil
 }

@@ -24,7 +24,7 @@ func showProgress(w io.Writer, logs []replay.Log, read *atomic.Int64) (done func
 	}
 	var total int64
 	for _, log := range logs {
-		if log.Size == 0 {
+		if log.Size < 0 {
 			total = 0
 			break
 		}

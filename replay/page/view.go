@@ -23,9 +23,6 @@ type view struct {
 	MoreAffected int
 }
 
-// maxEntries is how many registration entries are listed: a browser can't show a fleet's.
-const maxEntries = 1000
-
 type class struct {
 	*replay.Class
 	Bar    bar
