@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io/fs"
+	"testing/fstest" // of the standard library: the one file system in memory
 
 	"github.com/open-policy-agent/opa/v1/util"
 )
@@ -38,6 +39,20 @@ func Digest(policy fs.FS) (string, error) {
 		return "", fmt.Errorf("rego: reading policy: %w", err)
 	}
 	return revision("", files, nil), nil
+}
+
+// Frozen returns the files of a policy that count, as they are now, within New's bounds:
+// who makes several engines of a directory wants the same policy in each.
+func Frozen(policy fs.FS) (fs.FS, error) {
+	files, err := readFiles(policy)
+	if err != nil {
+		return nil, fmt.Errorf("rego: reading policy: %w", err)
+	}
+	tree := fstest.MapFS{}
+	for name, content := range files {
+		tree[name] = &fstest.MapFile{Data: content}
+	}
+	return tree, nil
 }
 
 // marshalConfig writes the configuration with its keys in order.

@@ -7,6 +7,7 @@ import (
 	"os"
 
 	"github.com/spire-gatehouse/gatehouse/policies"
+	"github.com/spire-gatehouse/gatehouse/rego"
 	"github.com/spire-gatehouse/gatehouse/rego/bundles"
 )
 
@@ -31,7 +32,20 @@ func OpenPolicy(path string, withoutBaseline bool) (Policy, error) {
 	if withoutBaseline {
 		over = policies.Alone
 	}
-	return Policy{Name: path, Files: over(files)}, nil
+	overlay := over(files)
+	empty, err := overlay.Empty()
+	if err == nil && empty {
+		// A wrong path in CI must not find the baseline safe; a plugin would refuse it too.
+		err = errors.New(`there are no files in it; for the baseline alone say "baseline"`)
+	}
+	if err != nil {
+		return Policy{}, fmt.Errorf("policy %s: %w", path, err)
+	}
+	frozen, err := rego.Frozen(overlay)
+	if err != nil {
+		return Policy{}, fmt.Errorf("policy %s: %w", path, err)
+	}
+	return Policy{Name: path, Files: frozen}, nil
 }
 
 // Baseline is the embedded policy alone.

@@ -220,6 +220,26 @@ func TestBadPolicies(t *testing.T) {
 		t.Errorf("another policy does not load: got %s", asJSON(t, compared))
 	}
 
+	// It is read once: what is written later is of another candidate.
+	dir := t.TempDir()
+	name := filepath.Join(dir, "owners.rego")
+	if _, err := replay.OpenPolicy(dir, false); err == nil || !strings.Contains(err.Error(), "there are no files in it") {
+		t.Errorf("empty: got %v", err)
+	}
+	if err := os.WriteFile(name, []byte(ownersRule), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	opened, err := replay.OpenPolicy(dir, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(name, []byte("half a ru"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if report := run(t, replay.Options{Candidate: opened}, logOf("log", lines...)); report.Verdict != replay.Changes {
+		t.Errorf("changed on disk: got %s", asJSON(t, report))
+	}
+
 	// It may load for one configuration, and not for another.
 	half := policy(t, map[string]string{"gatehouse/aws_iid/account.rego": "package gatehouse.aws_iid\n"})
 	strict := changed(t, changed(t, lines[0], "custom.gatehouse.config", "strict"), "result.enforcement", map[string]any{"account": "warn"})

@@ -78,12 +78,17 @@ func (r *replayCommand) run(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
+	html, err := openPage(r.html)
+	if err != nil {
+		return fmt.Errorf("--html: %w", err)
+	}
+	defer html.Close()
 	debug.SetGCPercent(replay.GCPercent)
 	done := showProgress(cmd.ErrOrStderr(), files, options.Read)
 	report, err := replay.Run(cmd.Context(), files, options)
 	done()
 	if report != nil {
-		if err := r.show(cmd, report); err != nil {
+		if err := r.show(cmd, html, report); err != nil {
 			return err
 		}
 	}
@@ -147,24 +152,37 @@ func (r *replayCommand) open(policy string) (replay.Policy, error) {
 	return replay.OpenPolicy(policy, r.withoutBaseline)
 }
 
-// show gives the answer, and writes the page.
-func (r *replayCommand) show(cmd *cobra.Command, report *replay.Report) error {
-	if r.html != "" {
-		if err := writePage(r.html, report); err != nil {
-			return fmt.Errorf("--html: %w", err)
+// show gives the answer, and writes the page, if there is one.
+func (r *replayCommand) show(cmd *cobra.Command, html *os.File, report *replay.Report) error {
+	var wrong error
+	if html != nil {
+		if err := writePage(html, report); err != nil {
+			wrong = fmt.Errorf("--html: %w", err)
 		}
 	}
 	if r.format == "junit" {
-		return report.WriteJUnit(cmd.OutOrStdout())
+		return errors.Join(wrong, report.WriteJUnit(cmd.OutOrStdout()))
 	}
-	return r.give(cmd, report, func(p *page) { showReplay(p, report) })
+	return errors.Join(wrong, r.give(cmd, report, func(p *page) { showReplay(p, report) }))
 }
 
-func writePage(name string, report *replay.Report) (err error) {
-	f, err := os.Create(name)
-	if err != nil {
-		return err
+// openPage opens the file of the page, before a replay that may take long, and leaves
+// what is in it. A new one is for its owner alone, as the decision log is: it has what
+// clouds say about nodes. It is nil for no name.
+func openPage(name string) (*os.File, error) {
+	if name == "" {
+		return nil, nil
 	}
-	defer func() { err = errors.Join(err, f.Close()) }()
-	return replaypage.Write(f, report)
+	return os.OpenFile(name, os.O_WRONLY|os.O_CREATE, 0o600)
+}
+
+func writePage(f *os.File, report *replay.Report) error {
+	if info, err := f.Stat(); err != nil {
+		return err
+	} else if info.Mode().IsRegular() {
+		if err := f.Truncate(0); err != nil {
+			return err
+		}
+	}
+	return errors.Join(replaypage.Write(f, report), f.Close())
 }
