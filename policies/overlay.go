@@ -11,7 +11,8 @@ import (
 
 // An Overlay is an operator's directory with files of Gatehouse under it, as one
 // tree of files. A file of the directory replaces the one at the same path, and
-// with a replaced rule goes the test beside it, which was of the old rule.
+// with a replaced rule goes the test beside it, which was of the old rule. A schema
+// can't be replaced: to open one that the directory has is an error.
 //
 // Symbolic links of the directory are followed, to folders too: Kubernetes mounts
 // a ConfigMap as links into a hidden folder. What is hidden by a dot is not there.
@@ -28,8 +29,18 @@ var (
 func Over(dir fs.FS) *Overlay { return &Overlay{dir: dir, under: baseline} }
 
 // Alone returns a directory that replaces the whole baseline. Only the schemas
-// are under it: what a collector states is not for policy to choose.
+// are under it.
 func Alone(dir fs.FS) *Overlay { return &Overlay{dir: dir, under: schemas} }
+
+// errOwnSchema is of a file that would have no field checked any more, or the wrong
+// ones: what a collector states is not for policy to choose.
+var errOwnSchema = errors.New("is at the path of a schema of Gatehouse's, which can't be replaced: remove it, or give it another name")
+
+// isSchema reports whether Gatehouse has a schema at that path.
+func isSchema(name string) bool {
+	info, err := fs.Stat(schemas, name)
+	return err == nil && !info.IsDir()
+}
 
 // Own reports whether a file is the directory's.
 func (o *Overlay) Own(name string) bool {
@@ -71,7 +82,9 @@ func (o *Overlay) Open(name string) (fs.File, error) {
 	}
 	from := o.under
 	if o.Own(name) {
-		from = o.dir
+		if from = o.dir; !info.IsDir() && isSchema(name) {
+			return nil, &fs.PathError{Op: "open", Path: name, Err: errOwnSchema}
+		}
 	}
 	file, err := from.Open(name)
 	if err != nil || !info.IsDir() {

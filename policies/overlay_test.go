@@ -45,7 +45,7 @@ func TestOver(t *testing.T) {
 		"a rule goes with its test":    {dir: map[string]string{"gatehouse/aws_iid/tofu.rego": "new"}, gone: []string{"gatehouse/aws_iid/tofu_test.rego"}},
 		"a rule comes with its test":   {dir: map[string]string{"gatehouse/aws_iid/tofu.rego": "new", "gatehouse/aws_iid/tofu_test.rego": "new test"}},
 		"a test alone":                 {dir: map[string]string{"gatehouse/aws_iid/tofu_test.rego": "new test"}},
-		"a schema":                     {dir: map[string]string{"schemas/aws_iid.json": "{}"}},
+		"a schema":                     {dir: map[string]string{"schemas/own.json": "{}"}},
 		"a file of the same last name": {dir: map[string]string{"tofu.rego": "another"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -79,18 +79,42 @@ func TestOver(t *testing.T) {
 
 // Alone, a directory has the schemas under it and nothing else.
 func TestAlone(t *testing.T) {
-	want := map[string]string{"a/b.rego": "rule", "schemas/aws_iid.json": "{}"}
+	want := map[string]string{"a/b.rego": "rule", "schemas/own.json": "{}"}
 	for name, text := range contents(t, policies.Baseline()) {
 		if filepath.Dir(name) == "schemas" && want[name] == "" {
 			want[name] = text
 		}
 	}
 	got := contents(t, policies.Alone(fstest.MapFS{
-		"a/b.rego":             {Data: []byte("rule")},
-		"schemas/aws_iid.json": {Data: []byte("{}")},
+		"a/b.rego":         {Data: []byte("rule")},
+		"schemas/own.json": {Data: []byte("{}")},
 	}))
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// TestOwnSchemas: what the fields of a policy are checked against can't be taken away,
+// neither by a file nor by a link, over the baseline or alone.
+func TestOwnSchemas(t *testing.T) {
+	const want = "open schemas/aws_iid.json: is at the path of a schema of Gatehouse's, which can't be replaced: remove it, or give it another name"
+	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, "schemas"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "true"), []byte("true"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink("../true", filepath.Join(dir, "schemas", "aws_iid.json")); err != nil {
+		t.Fatal(err)
+	}
+	for _, overlay := range []*policies.Overlay{policies.Over(os.DirFS(dir)), policies.Alone(os.DirFS(dir)), policies.Over(fstest.MapFS{"schemas/aws_iid.json": {Data: []byte("{}")}})} {
+		if _, err := fs.ReadFile(overlay, "schemas/aws_iid.json"); err == nil || err.Error() != want {
+			t.Errorf("got %v", err)
+		}
+		if _, err := fs.ReadFile(overlay, "schemas/azure_msi.json"); err != nil {
+			t.Errorf("another one: %v", err)
+		}
 	}
 }
 
