@@ -139,6 +139,9 @@ func bundleWarnings(block, name string, bundle map[string]any, services opaBlock
 		}
 		warnings = append(warnings, fmt.Sprintf("%s.bundle.%s: comes %s and is not signed: whoever is on the way writes the policy", block, name, how))
 	}
+	if signing, _ := bundle["signing"].(map[string]any); signing["exclude_files"] != nil {
+		warnings = append(warnings, fmt.Sprintf("%s.bundle.%s: signing.exclude_files: whoever serves the bundle, or is on the way, writes the files that match", block, name))
+	}
 	if (plain || insecure) && (service["credentials"] != nil || service["headers"] != nil) {
 		warnings = append(warnings, fmt.Sprintf("%s.service.%s: whoever is on the way reads the credentials", block, serviceName))
 	}
