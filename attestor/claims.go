@@ -32,24 +32,46 @@ func newClaimStore(now func() time.Time) *claimStore {
 	return &claimStore{memory: tofu.NewMemory(now)}
 }
 
-// use returns the claims of a configuration. A database that is no longer in use
-// stays open for as long as a claim there may be held by an attestation.
-func (s *claimStore) use(c claimsConfig, cloudTimeout time.Duration) (tofu.Claims, error) {
+// openedClaims are claims of a configuration that is not in force yet.
+type openedClaims struct {
+	tofu.Claims
+	shared  *postgres.DB // nil for none
+	options postgres.Options
+}
+
+// open opens the claims of a configuration, and changes nothing of what is in use: who
+// comes to drop the configuration drops them.
+func (s *claimStore) open(c claimsConfig, cloudTimeout time.Duration) (openedClaims, error) {
 	near := s.memory.Claims(c.TTL)
 	if c.Backend != claimsInPostgres {
-		s.retire()
-		return near, nil
+		return openedClaims{Claims: near}, nil
 	}
-	options := c.options(cloudTimeout)
-	if s.shared == nil || s.options != options {
-		shared, err := postgres.Open(options)
-		if err != nil {
-			return nil, fmt.Errorf("claims: %w", err)
+	next := openedClaims{shared: s.shared, options: c.options(cloudTimeout)}
+	if s.shared == nil || s.options != next.options {
+		var err error
+		if next.shared, err = postgres.Open(next.options); err != nil {
+			return openedClaims{}, fmt.Errorf("claims: %w", err)
 		}
-		s.retire()
-		s.shared, s.options = shared, options
 	}
-	return tofu.Both(near, s.shared), nil
+	next.Claims = tofu.Both(near, next.shared)
+	return next, nil
+}
+
+// use puts claims in use. A database that is no longer in use stays open for as long as
+// a claim there may be held by an attestation.
+func (s *claimStore) use(next openedClaims) {
+	if s.shared == next.shared {
+		return
+	}
+	s.retire()
+	s.shared, s.options = next.shared, next.options
+}
+
+// drop closes what was opened and not put in use.
+func (s *claimStore) drop(next openedClaims) {
+	if next.shared != nil && next.shared != s.shared {
+		next.shared.Close()
+	}
 }
 
 func (s *claimStore) retire() {

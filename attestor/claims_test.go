@@ -230,3 +230,45 @@ func TestValidateOpensNothing(t *testing.T) {
 		}
 	}
 }
+
+// TestOpenedClaims: what a configuration opens takes nothing away from the one in force
+// until it is put in use, and is closed if it never is.
+func TestOpenedClaims(t *testing.T) {
+	shared := func(host string) claimsConfig {
+		return claimsConfig{Backend: claimsInPostgres, ConnectionString: newSecret("host=" + host), MaxConnections: 1, TTL: time.Minute, Timeout: time.Second}
+	}
+	open := func(s *claimStore, c claimsConfig) openedClaims {
+		t.Helper()
+		opened, err := s.open(c, time.Second)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return opened
+	}
+	s := newClaimStore(nil)
+	defer s.close()
+	one := open(s, shared("one"))
+	s.use(one)
+	if again := open(s, shared("one")); again.shared != one.shared {
+		t.Error("the same database is opened twice")
+	}
+	s.drop(open(s, shared("one"))) // which is in use
+	other := open(s, shared("two"))
+	if s.shared != one.shared || len(s.retired) > 0 || other.shared == one.shared {
+		t.Error("the database in use was replaced by one that was only opened")
+	}
+	if _, err := s.open(claimsConfig{Backend: claimsInPostgres, ConnectionString: newSecret("port=none")}, 0); err == nil || s.shared != one.shared || len(s.retired) > 0 {
+		t.Errorf("a database that can't be opened: %v", err)
+	}
+	s.drop(other)
+	if err := other.shared.Ready(t.Context()); err == nil || !strings.Contains(err.Error(), "closed pool") {
+		t.Errorf("a dropped database: %v", err)
+	}
+	if err := one.shared.Ready(t.Context()); err == nil || strings.Contains(err.Error(), "closed pool") {
+		t.Errorf("the database in use: %v", err)
+	}
+	s.use(open(s, claimsConfig{Backend: claimsInMemory, TTL: time.Minute}))
+	if s.shared != nil || len(s.retired) != 1 {
+		t.Errorf("in memory: %v, %d retired", s.shared, len(s.retired))
+	}
+}

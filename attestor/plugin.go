@@ -127,13 +127,18 @@ func (p *Plugin) configure(ctx context.Context, req *configv1.ConfigureRequest) 
 	if err != nil {
 		return wait, err
 	}
-	labels := map[string]string{"plugin": p.kind.name, "trust_domain": next.trustDomain.Name()}
-	if err := p.decisions.configure(next.decisionLog, labels, p.log, p.meter); err != nil {
-		return next.stop(), configError([]string{"decision_log: " + err.Error()})
-	}
-	if next.snapshot.claims, err = p.claims.use(next.claims, next.cloudTimeout); err != nil {
+	// From here on nothing is replaced before all that can fail is done.
+	claims, err := p.claims.open(next.claims, next.cloudTimeout)
+	if err != nil {
 		return next.stop(), configError([]string{err.Error()})
 	}
+	labels := map[string]string{"plugin": p.kind.name, "trust_domain": next.trustDomain.Name()}
+	if err := p.decisions.configure(next.decisionLog, labels, p.log, p.meter); err != nil {
+		p.claims.drop(claims)
+		return next.stop(), configError([]string{"decision_log: " + err.Error()})
+	}
+	p.claims.use(claims)
+	next.snapshot.claims = claims.Claims
 	wait = p.stopPolicy()
 	p.policy = next.policy
 	revision := p.policy.follow(p.swapPolicy)
