@@ -27,8 +27,9 @@ type judgement struct {
 	missing []string
 }
 
-// judgeAgain has another policy judge what one has judged. Facts that only the other
-// would have gathered are missing; without one that it requires it can't decide, and
+// judgeAgain has another policy judge what one has judged, with the facts that the other
+// wants: it must not seem good for one that nobody will gather when it is in force. Facts
+// that only the other would have gathered are missing; without one that it requires it can't decide, and
 // decided is false. The error says that the evaluation failed.
 func judgeAgain(ctx context.Context, engine *rego.Engine, first judgement) (again judgement, decided bool, err error) {
 	ctx, stop := rego.BoundMemory(ctx)
@@ -52,7 +53,7 @@ func judgeAgain(ctx context.Context, engine *rego.Engine, first judgement) (agai
 	if len(lacking) > 0 {
 		return again, false, nil
 	}
-	decision, err := engine.Decide(ctx, first.input)
+	decision, err := engine.Decide(ctx, admission.Gathered(first.input))
 	if err != nil {
 		return again, false, err
 	}

@@ -117,6 +117,11 @@ func TestShadowDifferences(t *testing.T) {
 			shadow: map[string]string{"own.rego": "package gatehouse.aws_iid\n\nrequired_fact contains \"instance_profile\"\n"}, counted: "undecided",
 			want: &decisionlog.Shadow{Outcome: "undecided", FactsMissing: []string{"instance_profile"}},
 		},
+		"a fact that it doesn't ask for": {
+			shadow:  map[string]string{"gatehouse/aws_iid/instance_state.rego": "package gatehouse.aws_iid\n\nviolation contains {\"rule\": \"instance_state\", \"msg\": input.facts_status.instance} if not input.facts.instance\n"},
+			counted: "different",
+			want:    &decisionlog.Shadow{Outcome: "denied", Differences: []string{newlyDenied}, Rules: []string{"instance_state"}},
+		},
 		"loops": {
 			shadow: map[string]string{"own.rego": forNode(`selector contains "x"`, loops)}, counted: "failed",
 			want: &decisionlog.Shadow{Outcome: "failed", Error: "rego: gatehouse.aws_iid.decision: not answered within 1s: context deadline exceeded"},

@@ -2,7 +2,6 @@ package replay
 
 import (
 	"context"
-	"maps"
 	"slices"
 
 	"github.com/spire-gatehouse/gatehouse/rego"
@@ -45,7 +44,7 @@ func ask(ctx context.Context, engine *rego.Engine, in rego.Input, recordedPath s
 	if unknown {
 		return &Answer{Outcome: Unknown, AgentPath: admission.AgentPath, Warnings: admission.Warnings, Exempt: admission.Exempt, Lacking: lacking}
 	}
-	in = withWanted(admission, in)
+	in = admission.Gathered(in)
 	decision, err := engine.Decide(ctx, in)
 	if err == nil && admission.AgentPath == "" && reopens(decision.AgentPath, recordedPath, in.Tofu) {
 		in.Tofu = unattested(in.Tofu)
@@ -76,29 +75,6 @@ func reopens(path, recordedPath string, known *rego.Tofu) bool {
 // unattested is what is known about first use of another agent path. What is
 // remembered is of the machine, whatever its path.
 func unattested(known *rego.Tofu) *rego.Tofu { return &rego.Tofu{First: known.First} }
-
-// withWanted leaves the facts that policy wants: others would not be gathered.
-func withWanted(admission rego.Admission, in rego.Input) rego.Input {
-	unwanted := func(name string) bool {
-		return !slices.Contains(admission.Required, name) && !slices.Contains(admission.Optional, name)
-	}
-	given := in.Facts
-	cloned := false
-	for name := range given {
-		if !unwanted(name) {
-			continue
-		}
-		if !cloned {
-			in.Facts, in.FactsStatus, cloned = maps.Clone(in.Facts), maps.Clone(in.FactsStatus), true
-		}
-		if in.FactsStatus == nil {
-			in.FactsStatus = map[string]string{}
-		}
-		delete(in.Facts, name)
-		in.FactsStatus[name] = notCollected
-	}
-	return in
-}
 
 // lacks lists the facts that policy wants and the log does not have. Without a
 // required one its decision is not known, nor without a word on first use.
