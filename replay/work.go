@@ -118,9 +118,12 @@ func (w *work) judge(ctx context.Context, file string, line lineRead) result {
 
 // unfit says why a decision can't be taken again.
 func (w *work) unfit(d *decisionlog.Decision) (why, detail string) {
+	needed := []string{"/input"}
+	if w.against == nil {
+		needed = append(needed, "/result", "/custom/gatehouse/outcome", "/custom/gatehouse/rules")
+	}
 	masked := slices.DeleteFunc(slices.Clone(d.Taken), func(path string) bool {
-		return path != "/input" && !strings.HasPrefix(path, "/input/") &&
-			(w.against != nil || path != "/result" && !strings.HasPrefix(path, "/result/"))
+		return !slices.ContainsFunc(needed, func(part string) bool { return isOf(path, part) || isOf(part, path) })
 	})
 	switch {
 	case d.Question != atAdmission && d.Question != atDecision:
@@ -140,6 +143,9 @@ func (w *work) unfit(d *decisionlog.Decision) (why, detail string) {
 	}
 	return "", ""
 }
+
+// isOf reports whether a path of a line is that of a part, or of something in it.
+func isOf(path, part string) bool { return path == part || strings.HasPrefix(path, part+"/") }
 
 // compare takes a decision again.
 func (w *work) compare(ctx context.Context, d *decisionlog.Decision, in rego.Input) (r result, why *remark) {
