@@ -47,6 +47,11 @@ const (
 	// holds its input: some ten kilobytes as a rule.
 	maxShadowWaiting = 200
 
+	// shadowEndTime is how long a configuration waits for the end of the shadow policy
+	// before it: for both questions, each of a second at most. There are built-ins that
+	// nothing stops.
+	shadowEndTime = 5 * time.Second
+
 	// What the decision log has of one attestation's cloud calls.
 	maxLoggedCalls   = 100
 	maxLoggedLookups = 100

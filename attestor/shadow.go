@@ -93,7 +93,8 @@ func (s *shadow) swap(ctx context.Context, next policyRevision) bool {
 	return true
 }
 
-// stop ends it, and returns a wait for the end of its goroutines.
+// stop ends it, and returns a wait for the end of its goroutines, which is bounded: a
+// policy that can't be stopped must keep no other from being configured.
 func (s *shadow) stop() (wait func()) {
 	if s == nil {
 		return func() {}
@@ -105,8 +106,13 @@ func (s *shadow) stop() (wait func()) {
 	s.meter.ended(telemetry.Shadow, s.engine.Load())
 	return func() {
 		fed()
-		if s.ended != nil {
-			<-s.ended
+		if s.ended == nil {
+			return
+		}
+		select {
+		case <-s.ended:
+		case <-time.After(shadowEndTime):
+			s.log.Error("Shadow policy's evaluation can't be stopped: its goroutine is left behind", "waited", shadowEndTime.String())
 		}
 	}
 }

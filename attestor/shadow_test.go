@@ -1,6 +1,7 @@
 package attestor
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
@@ -256,6 +258,29 @@ func TestShadowPanic(t *testing.T) {
 	}
 	if got := p.figures(t)["panics{where=shadow}"]; got != 1 {
 		t.Errorf("%v panics counted", got)
+	}
+}
+
+// TestShadowThatCantBeStopped: who ends a shadow policy waits for its evaluation, but
+// not for ever.
+func TestShadowThatCantBeStopped(t *testing.T) {
+	for _, takes := range []time.Duration{shadowEndTime - time.Millisecond, shadowEndTime + time.Millisecond, time.Hour} {
+		synctest.Test(t, func(t *testing.T) {
+			s := New(AWSIID()).unfedShadow()
+			s.ctx, s.cancel = context.WithCancel(t.Context())
+			s.feed, s.ended = fixedPolicy{}, make(chan struct{})
+			began := time.Now()
+			go func() {
+				time.Sleep(takes)
+				close(s.ended)
+			}()
+			s.stop()()
+			if waited, want := time.Since(began), min(takes, shadowEndTime); waited != want {
+				t.Errorf("for an evaluation of %v it was waited %v, want %v", takes, waited, want)
+			}
+			synctest.Wait()
+			<-s.ended
+		})
 	}
 }
 

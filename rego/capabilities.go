@@ -38,6 +38,9 @@ func removed() map[string]string {
 		"json.match_schema":  "it reads files and URLs that a schema refers to",
 		"json.verify_schema": "it reads files and URLs that a schema refers to",
 
+		// Takes time and memory exponential in its graph, and nothing stops it.
+		"graph.reachable_paths": "nothing stops it once it runs; use graph.reachable",
+
 		// Signs requests that no policy can send, with keys that no policy has.
 		"providers.aws.sign_req": "it signs network requests",
 	}
