@@ -31,5 +31,8 @@ const maxEntriesBytes = 512 << 20
 // attestation, as all processors are busy with replaying.
 const askTimeout = 20 * time.Second
 
+// maxLate is how many decisions may take that long before their policy is given up.
+const maxLate = 10
+
 // MaxSamples is how many samples of a group may be asked for.
 const MaxSamples = 200

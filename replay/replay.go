@@ -72,15 +72,15 @@ const GCPercent = 800
 
 // Run replays logs, one after the other. With ErrNothing there is a report too,
 // which says why. Any other error means that the candidate, or what it is compared
-// with, does not load for any decision, that a log can't be opened, or that ctx
-// ended.
+// with, does not load for any decision or does not come to an end, that a log can't be
+// opened, or that ctx ended.
 func Run(ctx context.Context, logs []Log, o Options) (*Report, error) {
 	if err := o.complete(); err != nil {
 		return nil, err
 	}
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	w := newWork(o)
+	w := newWork(o, stop)
 	t := newTally(o)
 
 	todo := make(chan *batch)

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/open-policy-agent/opa/v1/bundle"
@@ -277,6 +278,28 @@ func TestNothing(t *testing.T) {
 		}
 		if _, err := replay.OpenPolicy(filepath.Join(name, "none"), false); err == nil {
 			t.Errorf("%s: opened", name)
+		}
+	}
+}
+
+// TestEndlessPolicy: a policy that takes a third of a minute for each decision is given up
+// after ten of them, not before, and it is said which one it was.
+func TestEndlessPolicy(t *testing.T) {
+	lines := linesOf(t, "aws_iid")
+	good := attested(t, lines)
+	log := []string{lines[0]}
+	candidate := policy(t, map[string]string{"owners.rego": ownersRule})
+	for n := 1; n <= 10; n++ {
+		log = append(log, good)
+		var clock time.Duration
+		o := replay.Options{Candidate: candidate, Workers: 1, Now: func() time.Time {
+			clock += 20 * time.Second
+			return time.Unix(0, 0).Add(clock)
+		}}
+		_, err := replay.Run(t.Context(), []replay.Log{logOf("log", log...)}, o)
+		want := "replay: policy candidate took 20s and longer for 10 decisions: it is given up"
+		if n < 10 && err != nil || n == 10 && (err == nil || err.Error() != want) {
+			t.Errorf("%d decisions: got %v", n, err)
 		}
 	}
 }

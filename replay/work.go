@@ -3,9 +3,11 @@ package replay
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/spire-gatehouse/gatehouse/attestor/decisionlog"
@@ -22,10 +24,13 @@ type work struct {
 
 	mu      sync.Mutex
 	loadErr error // the first
+
+	late   atomic.Int64 // questions that took askTimeout
+	giveUp context.CancelCauseFunc
 }
 
-func newWork(o Options) *work {
-	w := &work{options: o, candidate: newEngines(o.Candidate)}
+func newWork(o Options, giveUp context.CancelCauseFunc) *work {
+	w := &work{options: o, candidate: newEngines(o.Candidate), giveUp: giveUp}
 	if o.Against != nil {
 		w.against = newEngines(*o.Against)
 	}
@@ -172,7 +177,7 @@ func (w *work) compare(ctx context.Context, d *decisionlog.Decision, in rego.Inp
 		if why != nil {
 			return r, why
 		}
-		old, r.comparison = w.timed(ctx, other, in, path)
+		old, r.comparison = w.timed(ctx, w.against, other, in, path)
 		r.hasCompared = true
 		if len(d.Taken) > 0 {
 			r.noted = append(r.noted, remark{why: "has masked parts: both policies were asked without them", detail: strings.Join(d.Taken, ", ")})
@@ -185,7 +190,7 @@ func (w *work) compare(ctx context.Context, d *decisionlog.Decision, in rego.Inp
 	if w.coverage != nil {
 		watched = w.coverage.watch(ctx, in.Plugin, engine)
 	}
-	now, took := w.timed(watched, engine, in, path)
+	now, took := w.timed(watched, w.candidate, engine, in, path)
 	r.candidate = took
 	if w.coverage != nil {
 		w.coverage.dropFacts(ctx, engine, in, path, now)
@@ -212,11 +217,16 @@ func (w *work) incomparable(d *decisionlog.Decision, old *Answer) *remark {
 	return &remark{why: "lacks facts without which policy " + w.against.policy.Name + " can't be told, so that there is nothing to compare: " + strings.Join(old.Lacking, ", ")}
 }
 
-// timed asks, and says how long it took.
-func (w *work) timed(ctx context.Context, engine *rego.Engine, in rego.Input, path string) (*Answer, time.Duration) {
+// timed asks an engine, and says how long it took. A policy that does not come to an end
+// is given up: it would take a third of a minute for each line of the log.
+func (w *work) timed(ctx context.Context, of *engines, engine *rego.Engine, in rego.Input, path string) (*Answer, time.Duration) {
 	started := w.options.Now()
 	answer := ask(ctx, engine, in, path)
-	return answer, w.options.Now().Sub(started)
+	took := w.options.Now().Sub(started)
+	if took >= askTimeout && w.late.Add(1) == maxLate {
+		w.giveUp(fmt.Errorf("policy %s took %v and longer for %d decisions: it is given up", of.policy.Name, askTimeout, maxLate))
+	}
+	return answer, took
 }
 
 func (w *work) change(d *decisionlog.Decision, in rego.Input, old, now *Answer, r *result) *Change {
