@@ -32,9 +32,10 @@ var candidates = map[string]effect{
 		replay.Exemptions:   instance.Admitted,
 	}},
 	"shorter_path": {replay.Dangerous, map[replay.ClassName]func(instance) bool{
-		replay.AgentIDChanged: instance.Admitted,
-		// As a replay it was turned away before facts were gathered.
-		replay.FactsLacking: instance.Replayed,
+		// One that was turned away as a replay was so before facts were gathered, under an
+		// ID that is another one now.
+		replay.AgentIDChanged: func(m instance) bool { return m.Admitted() || m.Replayed() },
+		replay.FactsLacking:   instance.Replayed,
 	}},
 	"other_selectors": {replay.Dangerous, map[replay.ClassName]func(instance) bool{ // an entry loses nodes
 		replay.SelectorsLost:   instance.Admitted,
