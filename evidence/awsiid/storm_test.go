@@ -192,6 +192,7 @@ func TestEKSKnownClusterBehindHangingOnes(t *testing.T) {
 		nodes := newFleet(t, awsiid.Options{Clients: c, EKSClusters: []string{"a1", "a2", "a3", "a4", "blue"}, Lifetimes: awsiid.Lifetimes{EKS: time.Minute}})
 		found := inCluster(awsiid.EKSCluster{Name: "blue", NodeGroup: "workers", AutoScalingGroup: "asg-2"})
 		same(t, gather(t, nodes.node(testRegion, nil), "eks"), found)
+		synctest.Wait() // for all clusters to be read
 		hang = true
 		time.Sleep(50 * time.Second) // they are renewed
 		began := time.Now()
