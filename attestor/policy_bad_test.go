@@ -8,24 +8,28 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/spire-gatehouse/gatehouse/internal/testbundles"
 )
 
 // whileAttesting attests all the while that do runs: no node may be refused, or get
-// what the last good revision doesn't give.
+// what the last good revision doesn't give. A node comes every 20 ms at most, as
+// otherwise attesting would take the processor that the policy is loaded with.
 func (p *plugin) whileAttesting(t *testing.T, want string, do func()) {
 	t.Helper()
 	good := payload(t, nil)
 	stop, result := make(chan struct{}), make(chan error)
 	attested := 0
 	go func() {
+		pace := time.NewTicker(20 * time.Millisecond)
+		defer pace.Stop()
 		for {
 			select {
 			case <-stop:
 				result <- nil
 				return
-			default:
+			case <-pace.C:
 			}
 			got, err := p.attest(t, good)
 			if err == nil && !slices.ContainsFunc(got.SelectorValues, func(s string) bool { return s == want }) {
