@@ -2,12 +2,14 @@ package policies_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -30,11 +32,11 @@ type example struct {
 	policy *ast.Compiler // all of it, over the baseline
 }
 
-func examples(t *testing.T) []example {
-	t.Helper()
+// loaded are all examples, compiled once for all tests.
+var loaded = sync.OnceValues(func() ([]example, error) {
 	entries, err := os.ReadDir("examples")
 	if err != nil || len(entries) < 14 {
-		t.Fatalf("got %v, %v", entries, err)
+		return nil, fmt.Errorf("%d examples: %v", len(entries), err)
 	}
 	var found []example
 	for _, entry := range entries {
@@ -46,7 +48,10 @@ func examples(t *testing.T) []example {
 			name:  entry.Name(),
 			rules: map[string]*ast.Module{}, tests: map[string]*ast.Module{}, policy: ast.NewCompiler(),
 		}
-		all := parse(t, overlay)
+		all, err := parseAll(overlay)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", e.name, err)
+		}
 		for name, module := range all {
 			switch {
 			case !overlay.Own(name):
@@ -58,9 +63,18 @@ func examples(t *testing.T) []example {
 			}
 		}
 		if e.policy.Compile(all); e.policy.Failed() {
-			t.Fatalf("%s: %v", e.name, e.policy.Errors)
+			return nil, fmt.Errorf("%s: %w", e.name, e.policy.Errors)
 		}
 		found = append(found, e)
+	}
+	return found, nil
+})
+
+func examples(t *testing.T) []example {
+	t.Helper()
+	found, err := loaded()
+	if err != nil {
+		t.Fatal(err)
 	}
 	return found
 }
@@ -321,6 +335,14 @@ func without(t *testing.T, document any, at []string) any {
 
 func parse(t *testing.T, fsys fs.FS) map[string]*ast.Module {
 	t.Helper()
+	all, err := parseAll(fsys)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+func parseAll(fsys fs.FS) (map[string]*ast.Module, error) {
 	all := map[string]*ast.Module{}
 	err := fs.WalkDir(fsys, ".", func(name string, entry fs.DirEntry, err error) error {
 		if err != nil || path.Ext(name) != ".rego" {
@@ -333,8 +355,5 @@ func parse(t *testing.T, fsys fs.FS) map[string]*ast.Module {
 		all[name], err = ast.ParseModuleWithOpts(name, string(content), ast.ParserOptions{ProcessAnnotation: true})
 		return err
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return all
+	return all, err
 }

@@ -57,7 +57,10 @@ func (e *endless) Read(p []byte) (int, error) {
 func archive(t *testing.T, entries int, bytesInAll int64) io.Reader {
 	t.Helper()
 	var packed bytes.Buffer
-	zip := gzip.NewWriter(&packed)
+	zip, err := gzip.NewWriterLevel(&packed, gzip.BestSpeed)
+	if err != nil {
+		t.Fatal(err)
+	}
 	out := tar.NewWriter(zip)
 	for n := range entries {
 		size := int64(0)
