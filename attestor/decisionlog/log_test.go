@@ -63,6 +63,7 @@ func startWith(t testing.TB, sinks ...sink) (*Log, *serverLog) {
 // TestStuckSink: a sink that does not come back delays nobody, and the server's log
 // says how much is lost, at once and at the end.
 func TestStuckSink(t *testing.T) {
+	t.Parallel()
 	const more = 10
 	e := denial(t, nil, "1")
 	s := &stuck{began: make(chan struct{}, 1)}

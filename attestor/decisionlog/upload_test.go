@@ -58,6 +58,7 @@ const soon = `{"buffer_size_limit_bytes": 1000000, "upload_size_limit_bytes": 10
 // TestUpload: what is uploaded is what is written elsewhere, and an upload that was
 // refused is made again.
 func TestUpload(t *testing.T) {
+	t.Parallel()
 	c := &collector{refuse: 1}
 	server := httptest.NewServer(c)
 	defer server.Close()
@@ -102,6 +103,7 @@ drop if input.decision_id == "2"`
 // TestUploadNobody: a service that is down costs no memory beyond its bound, and
 // what has no room there is counted.
 func TestUploadNobody(t *testing.T) {
+	t.Parallel()
 	server := httptest.NewServer(http.NotFoundHandler())
 	server.Close()
 	l, logged := start(t, uploadTo(server.URL, `{"buffer_type": "event", "buffer_size_limit_events": 10, "min_delay_seconds": 3600, "max_delay_seconds": 3600}`))
@@ -129,6 +131,7 @@ func TestUploadNobody(t *testing.T) {
 // TestUploadSecrets: what OPA says of an upload that fails has the URL in it, which may be
 // signed, and what the giver of tokens answers, who may repeat what he was asked.
 func TestUploadSecrets(t *testing.T) {
+	t.Parallel()
 	const hush = "hush-hush"
 	echo := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusBadRequest)

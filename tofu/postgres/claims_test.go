@@ -32,6 +32,7 @@ func open(t *testing.T, opts postgres.Options) *postgres.DB {
 }
 
 func TestContract(t *testing.T) {
+	t.Parallel()
 	server := testpostgres.Start(t)
 	t.Run("one server", func(t *testing.T) {
 		tofutest.Contract(t, func(t *testing.T) tofu.Claims { return open(t, patient(server.Database(t))) })
@@ -76,6 +77,7 @@ const (
 )
 
 func TestClaimsRunOut(t *testing.T) {
+	t.Parallel()
 	server := testpostgres.Start(t)
 	for name, test := range map[string]func(t *testing.T, c tofu.Claims, later func()){
 		"a claim that nobody ended": func(t *testing.T, c tofu.Claims, later func()) {
@@ -132,6 +134,7 @@ func TestClaimsRunOut(t *testing.T) {
 
 // The database's clock ends a claim, with nobody's help.
 func TestClaimsRunOutByThemselves(t *testing.T) {
+	t.Parallel()
 	opts := patient(testpostgres.Start(t).Database(t))
 	opts.TTL, opts.Hold = 100*time.Millisecond, 200*time.Millisecond
 	c := open(t, opts)
@@ -169,6 +172,7 @@ func until[T comparable](t *testing.T, ask func() T) T {
 
 // What is over does not pile up, and no one claim has all of it to clear away.
 func TestSweeping(t *testing.T) {
+	t.Parallel()
 	server := testpostgres.Start(t)
 	database := server.Database(t)
 	c := open(t, patient(database))

@@ -19,6 +19,7 @@ import (
 // A database that does not do what it should lets nobody in, takes no longer than
 // the timeout to say so, and is used again as soon as it is back.
 func TestFaults(t *testing.T) {
+	t.Parallel()
 	server := testpostgres.Start(t)
 	for name, fault := range map[string]func(t *testing.T, database string) (repair func()){
 		"stopped": func(t *testing.T, _ string) func() {
@@ -108,6 +109,7 @@ func lockTables(t *testing.T, database string) func() {
 
 // What a database refuses for good is told as it is, with no password in it.
 func TestErrorsTellNoSecrets(t *testing.T) {
+	t.Parallel()
 	server := testpostgres.Start(t)
 	database := server.Database(t)
 	server.Exec(t, database, "CREATE ROLE locked NOLOGIN; CREATE ROLE plain LOGIN; REVOKE CREATE ON SCHEMA public FROM PUBLIC")

@@ -14,6 +14,7 @@ import (
 )
 
 func TestFirstUse(t *testing.T) {
+	t.Parallel()
 	server := testpostgres.Start(t)
 	home, away := netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("2001:db8::2")
 	type use struct {
@@ -70,6 +71,7 @@ func TestFirstUse(t *testing.T) {
 
 // Nobody is let in on what is no longer so.
 func TestFirstUseChangesMeanwhile(t *testing.T) {
+	t.Parallel()
 	server := testpostgres.Start(t)
 	for name, tc := range map[string]struct {
 		before    string // the agent that is remembered already
@@ -125,6 +127,7 @@ func forgetMachine(t *testing.T, db *postgres.DB) {
 // Two agents of one machine don't both win, whatever they hold: policy may let
 // them in without a claim.
 func TestOneAgentAMachine(t *testing.T) {
+	t.Parallel()
 	c := open(t, patient(testpostgres.Start(t).Database(t)))
 	for round := range 20 {
 		machine := fmt.Sprint("machine ", round)

@@ -14,6 +14,7 @@ import (
 const countMigrations = "SELECT count(*) FROM gatehouse_migrations"
 
 func TestMigrations(t *testing.T) {
+	t.Parallel()
 	server := testpostgres.Start(t)
 	t.Run("servers that start together", func(t *testing.T) {
 		opts := patient(server.Database(t))
@@ -59,6 +60,7 @@ func TestMigrations(t *testing.T) {
 
 // The role that the plugin uses needs no right to make tables once they are there.
 func TestPrivileges(t *testing.T) {
+	t.Parallel()
 	server := testpostgres.Start(t)
 	opts := patient(server.Database(t))
 	if err := open(t, opts).Ready(t.Context()); err != nil {
@@ -92,6 +94,7 @@ func documentedGrants(t *testing.T) string {
 
 // A password that changes in its file is used from the next connection on.
 func TestPasswordFile(t *testing.T) {
+	t.Parallel()
 	server := testpostgres.Start(t)
 	opts := patient(server.Database(t))
 	server.RequirePassword(t, "alice", "first")

@@ -14,6 +14,7 @@ import (
 )
 
 func TestRecords(t *testing.T) {
+	t.Parallel()
 	server := testpostgres.Start(t)
 	database := server.Database(t)
 	db := open(t, patient(database))
@@ -64,6 +65,7 @@ func TestRecords(t *testing.T) {
 }
 
 func TestForgetUnused(t *testing.T) {
+	t.Parallel()
 	server := testpostgres.Start(t)
 	database := server.Database(t)
 	db := open(t, patient(database))
