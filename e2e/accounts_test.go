@@ -48,6 +48,7 @@ func places() []place {
 // Nothing that is known of one may be taken for another's: not the nodes of a
 // cluster, not the roles of a profile, not the session that AWS is asked with.
 func TestAccountsAndRegionsApart(t *testing.T) {
+	t.Parallel()
 	world := aws.NewWorld(nil)
 	world.AddUser(account, stage.AccessKeyID, stage.SecretAccessKey)
 	api := aws.New(world)

@@ -15,6 +15,7 @@ import (
 // no others: an agent_path_template that names one parses with both or with
 // neither.
 func TestAgentPathFunctions(t *testing.T) {
+	t.Parallel()
 	names := slices.Sorted(maps.Keys(sprig.TxtFuncMap()))
 	names = append(names, "and", "call", "eq", "html", "index", "js", "len", "ne", "not", "or", "print", "printf", "println", "urlquery", "nonsense")
 	sample := map[string]string{"InstanceID": instanceID}

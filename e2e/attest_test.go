@@ -35,6 +35,7 @@ func firstAgent() spire.Agent {
 }
 
 func TestAgentAttests(t *testing.T) {
+	t.Parallel()
 	s := start(t)
 	id, err := s.agent(t, s.boot(t, instanceID)).Attested(t.Context())
 	if err != nil {
@@ -54,6 +55,7 @@ func TestAgentAttests(t *testing.T) {
 }
 
 func TestReplayRefused(t *testing.T) {
+	t.Parallel()
 	s := start(t)
 	node := s.boot(t, instanceID)
 	if _, err := s.agent(t, node).Attested(t.Context()); err != nil {
@@ -72,6 +74,7 @@ func TestReplayRefused(t *testing.T) {
 }
 
 func TestRealVector(t *testing.T) {
+	t.Parallel()
 	s := startReal(t)
 	node, err := stage.Serve(t.Context(), realVector(t))
 	if err != nil {
@@ -101,6 +104,7 @@ func TestRealVector(t *testing.T) {
 }
 
 func TestCloudDownIsUnavailable(t *testing.T) {
+	t.Parallel()
 	s := start(t, `            cloud_timeout = "2s"`)
 	node := s.boot(t, instanceID)
 	s.API.Faults.Add(aws.Fault{Action: "ec2:DescribeInstances", Error: aws.Unavailable()})
@@ -118,6 +122,7 @@ func TestCloudDownIsUnavailable(t *testing.T) {
 }
 
 func TestInstanceStateDecides(t *testing.T) {
+	t.Parallel()
 	s := start(t)
 	document := s.Document(instanceID)
 	payload, err := s.Authority.Payload(document.JSON())
@@ -159,6 +164,7 @@ func TestInstanceStateDecides(t *testing.T) {
 }
 
 func TestWeakSignatureIsForPolicyToRefuse(t *testing.T) {
+	t.Parallel()
 	s := start(t)
 	node := s.boot(t, instanceID)
 	var parts vector
@@ -181,6 +187,7 @@ func TestWeakSignatureIsForPolicyToRefuse(t *testing.T) {
 // TestSecretsAreNotLogged looks for credentials and evidence in all that the
 // server and the plugin log, at level debug, about an accept and two refusals.
 func TestSecretsAreNotLogged(t *testing.T) {
+	t.Parallel()
 	s := start(t)
 	node := s.boot(t, instanceID)
 	var parts vector
@@ -194,9 +201,11 @@ func TestSecretsAreNotLogged(t *testing.T) {
 			t.Fatalf("got %v, want %s", err, want)
 		}
 	}
-	if _, err := s.server.Attest(t.Context(), "aws_iid", node.Payload); status.Code(err) != codes.PermissionDenied {
+	_, err := s.server.Attest(t.Context(), "aws_iid", node.Payload)
+	if status.Code(err) != codes.PermissionDenied {
 		t.Fatalf("replay: %v", err)
 	}
+	s.refusal(t, status.Convert(err).Message()) // until it is logged
 	log := strings.Join(s.server.Log.Lines(0), "\n")
 	if !strings.Contains(log, "Node attestation refused") {
 		t.Fatal("the log lacks what it should have")

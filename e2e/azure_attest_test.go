@@ -38,6 +38,7 @@ func azureCalls(caller string) []azure.Call {
 // TestAzureAgentAttests lets a stock agent fetch its token and attest, at a server
 // that knows the machine by one credential or another, or by the token alone.
 func TestAzureAgentAttests(t *testing.T) {
+	t.Parallel()
 	tokenAlone := firstAzureAgent()
 	tokenAlone.Selectors = []string{tokenAlone.Selectors[1], tokenAlone.Selectors[4]}
 	for _, tc := range []struct {

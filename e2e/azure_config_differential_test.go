@@ -66,6 +66,7 @@ type azureConfiguration struct {
 
 // TestAzureConfigurations reads what an operator reads from both.
 func TestAzureConfigurations(t *testing.T) {
+	t.Parallel()
 	env, err := newAzure(t).ServerEnv(t.Context(), nil)
 	if err != nil {
 		t.Fatal(err)

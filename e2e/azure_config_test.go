@@ -16,6 +16,7 @@ import (
 // is, upper-case tenant IDs and all, with Gatehouse's three lines added. Stock
 // agents of both its tenants attest, whose tokens have the tenant in lower case.
 func TestAzureReferenceSample(t *testing.T) {
+	t.Parallel()
 	s := startAzureServer(t, newAzure(t), referenceSample(t), nil)
 
 	id, err := s.agent(t, s.VM("Web-1", azurePrincipal), "").Attested(t.Context())
@@ -73,6 +74,7 @@ func referenceSample(t *testing.T) string {
 // TestAzurePrivateCloud configures an authority and a Resource Manager at addresses
 // of their own. Nothing goes to Azure's: there is no way there.
 func TestAzurePrivateCloud(t *testing.T) {
+	t.Parallel()
 	cloud := newAzure(t)
 	cloud.MakePrivate()
 	data := azureSecret + fmt.Sprintf("\nauthority = %q\nresource_manager = %q\nresource_manager_audience = \"https://management.azure.com/\"\n",

@@ -61,6 +61,7 @@ type azureDifferential struct {
 // its Azure SDK reads proxies and certificates once for each process, from the
 // environment.
 func TestAzureDifferential(t *testing.T) {
+	t.Parallel()
 	for _, group := range azureDifferentials() {
 		t.Run(group.name, func(t *testing.T) {
 			cloud, keys := newAzure(t), newAzureKeys()

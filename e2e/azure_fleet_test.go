@@ -14,6 +14,7 @@ import (
 // together, from Resource Graph and, as that doesn't know half of them yet, from
 // lists.
 func TestAzureFleetUnderLimits(t *testing.T) {
+	t.Parallel()
 	const machines, burst, perSecond = 150, 2, 2
 	s := startAzure(t, azureSecret)
 	fleet := make([]stage.VM, machines)

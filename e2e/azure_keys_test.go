@@ -54,7 +54,7 @@ func azureNumbered(i int) string { return fmt.Sprintf("00000000-0000-4000-8000-%
 // new key signs from the instant that it is published, so that nobody has seen it
 // before the first token. Every machine gets in.
 func TestAzureUnannouncedRotation(t *testing.T) {
-	t.Parallel() // it waits more than it works
+	t.Parallel()
 	const machines, rotateAt = 200, 100
 	s := startAzure(t, azureBare)
 	first, second := s.Key(), azure.NewKey("second")
@@ -90,6 +90,7 @@ func TestAzureUnannouncedRotation(t *testing.T) {
 // TestAzureAuthorityDown has a server go on with the keys that it has, and one that
 // has none yet tell nodes to try again.
 func TestAzureAuthorityDown(t *testing.T) {
+	t.Parallel()
 	s := startAzure(t, azureBare)
 	token := func(i int) entra.Token {
 		return s.Token(s.VM(fmt.Sprintf("web-%d", i), azureNumbered(i)).Metadata.Identity)
@@ -115,7 +116,7 @@ func TestAzureAuthorityDown(t *testing.T) {
 // The authority is asked once in an interval, and an honest machine gets in
 // meanwhile.
 func TestAzureUnknownKeys(t *testing.T) {
-	t.Parallel() // it waits more than it works
+	t.Parallel()
 	const tokens = 1000
 	s := startAzure(t, azureBare)
 	honest := s.Token(s.VM("Web-1", azurePrincipal).Metadata.Identity)

@@ -12,6 +12,7 @@ import (
 // block that it prints, with plugin_data put in, goes into a server's
 // configuration, and that server attests.
 func TestPrintedBlock(t *testing.T) {
+	t.Parallel()
 	binary, err := gatehouse()
 	if err != nil {
 		t.Fatal(err)

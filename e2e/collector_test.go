@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -46,14 +47,20 @@ func TestCollectorAgainstMoto(t *testing.T) {
 	testCollector(t, motoCloud{ec2.NewFromConfig(loaded)})
 }
 
-// setAWSEnvironment leads the SDK to a cloud on loopback.
+// awsEnvironment leads the SDK to a cloud on loopback.
+func awsEnvironment(url string) []string {
+	return []string{
+		"AWS_ENDPOINT_URL=" + url, "AWS_REGION=" + region, "AWS_EC2_METADATA_DISABLED=true",
+		"AWS_ACCESS_KEY_ID=" + stage.AccessKeyID, "AWS_SECRET_ACCESS_KEY=" + stage.SecretAccessKey, "AWS_SESSION_TOKEN=",
+		"AWS_CONFIG_FILE=" + os.DevNull, "AWS_SHARED_CREDENTIALS_FILE=" + os.DevNull, "AWS_PROFILE=",
+	}
+}
+
+// setAWSEnvironment leads this process's SDK to a cloud on loopback.
 func setAWSEnvironment(t *testing.T, url string) {
 	t.Helper()
-	for name, value := range map[string]string{
-		"AWS_ENDPOINT_URL": url, "AWS_REGION": region, "AWS_EC2_METADATA_DISABLED": "true",
-		"AWS_ACCESS_KEY_ID": stage.AccessKeyID, "AWS_SECRET_ACCESS_KEY": stage.SecretAccessKey, "AWS_SESSION_TOKEN": "",
-		"AWS_CONFIG_FILE": os.DevNull, "AWS_SHARED_CREDENTIALS_FILE": os.DevNull, "AWS_PROFILE": "",
-	} {
+	for _, variable := range awsEnvironment(url) {
+		name, value, _ := strings.Cut(variable, "=")
 		t.Setenv(name, value)
 	}
 }

@@ -13,6 +13,7 @@ import (
 )
 
 func TestGoodConfigurationValidates(t *testing.T) {
+	t.Parallel()
 	cloud := newAWS(t)
 	output, err := spire.Validate(t.Context(), binaries(t), serverConfig(t, cloud, cloud.PluginData()))
 	if err != nil {
@@ -26,12 +27,13 @@ func TestGoodConfigurationValidates(t *testing.T) {
 // it. What Gatehouse refuses there it refuses here, with the same key named.
 // TestBadConfigurationIsRefused has whole servers do the same.
 func TestConfigurationsOfTheDifferentialTest(t *testing.T) {
+	t.Parallel()
 	ring := newRing(t)
 	binary, err := gatehouse()
 	if err != nil {
 		t.Fatal(err)
 	}
-	loaded, err := attestors.External(t.Context(), ring.store, "aws_iid", binary, "aws_iid")
+	loaded, err := attestors.ExternalIn(t.Context(), awsEnvironment(ring.url), ring.store, "aws_iid", binary, "aws_iid")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,7 +60,7 @@ func TestConfigurationsOfTheDifferentialTest(t *testing.T) {
 			t.Fatal(err)
 		}
 		config := spire.ServerConfig{NodeAttestors: block, TrustDomain: attestors.TrustDomain}
-		check := &configCheck{difference: tc, report: checkConfig(t, config, nil)}
+		check := &configCheck{difference: tc, report: checkConfig(t, config, awsEnvironment(ring.url))}
 		checks = append(checks, check)
 		data, err := pluginDataOf("plugins {" + block + "\n}\n")
 		if err != nil {
@@ -143,6 +145,7 @@ func withoutLine(text string) string { return lineNumber.ReplaceAllString(text, 
 // TestServerStartsWith starts real servers with configurations of the
 // differential test, each in a server.conf, and has each let its node in.
 func TestServerStartsWith(t *testing.T) {
+	t.Parallel()
 	names := []string{
 		"credentials of the environment", "every key", "blocks without equals signs", "partition aws-us-gov", "locally validated account",
 		"member", "listed in a file", "node of the second cluster", "template with a tag", "role in the node's account and region",
@@ -187,6 +190,7 @@ func credentialsInEnvironment() []string {
 // TestBadConfigurationIsRefused reads what an operator reads, from validate and
 // from a server that does not start: each problem with its key.
 func TestBadConfigurationIsRefused(t *testing.T) {
+	t.Parallel()
 	cloud := newAWS(t)
 	for _, tc := range []struct {
 		name, data string

@@ -58,6 +58,7 @@ func checkConfig(t *testing.T, config spire.ServerConfig, env []string) configRe
 // anything: their verdicts are the same, and every problem of plugin_data is in
 // SPIRE's words too.
 func TestConfigCheckAgreesWithSPIRE(t *testing.T) {
+	t.Parallel()
 	cloud := newAWS(t)
 	good := serverConfig(t, cloud, cloud.PluginData()).NodeAttestors
 	dir := t.TempDir()
@@ -135,6 +136,7 @@ func TestConfigCheckAgreesWithSPIRE(t *testing.T) {
 // TestDecideLive has the cloud asked about an agent's payload, with the credentials
 // of a server.conf and no server.
 func TestDecideLive(t *testing.T) {
+	t.Parallel()
 	cloud := newAWS(t)
 	binary, err := gatehouse()
 	if err != nil {

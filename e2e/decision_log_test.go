@@ -136,6 +136,7 @@ func acceptedLine() map[string]any {
 // and one of its replay. Each has the ID that the server's log has, and that the
 // agent is told.
 func TestDecisionLog(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), "decisions.jsonl")
 	s := start(t, fmt.Sprintf("            decision_log {\n                console = true\n                file { path = %q }\n            }", path))
 	node := s.boot(t, instanceID)

@@ -11,6 +11,7 @@ import (
 // TestDemo runs the first command that the README gives. The demo checks each of
 // its steps itself, and fails if one does not do what it says.
 func TestDemo(t *testing.T) {
+	t.Parallel()
 	root, err := repo.Root()
 	if err != nil {
 		t.Fatal(err)

@@ -94,6 +94,8 @@ func TestDifferential(t *testing.T) {
 		names[tc.name] = true
 	}
 	ring := newRing(t)
+	trustedByBuiltIn(t, ring.authorities)
+	setAWSEnvironment(t, ring.url) // the built-in's, which is in this process
 	builtIn, err := attestors.BuiltInAWSIID(t.Context(), ring.store)
 	if err != nil {
 		t.Fatal(err)

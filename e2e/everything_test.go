@@ -34,6 +34,7 @@ import (
 // instance; and it answers 500 about a cluster that isn't there, so that both
 // configured ones are.
 func TestEverythingOn(t *testing.T) {
+	t.Parallel()
 	cloud := startMoto(t)
 	m := motoAccounts{cloud.URL, t}
 	member := m.organization(managementAccount)

@@ -73,7 +73,6 @@ func newStormyAt(t *testing.T, seed uint64, timeout string, clock func() time.Ti
 		t.Fatal(err)
 	}
 	t.Cleanup(listener.Close)
-	setAWSEnvironment(t, listener.URL)
 
 	certificates := t.TempDir()
 	for _, signer := range signers {
@@ -85,7 +84,7 @@ func newStormyAt(t *testing.T, seed uint64, timeout string, clock func() time.Ti
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.attestor, err = attestors.External(t.Context(), s.store, "aws_iid", binary, "aws_iid")
+	s.attestor, err = attestors.ExternalIn(t.Context(), awsEnvironment(listener.URL), s.store, "aws_iid", binary, "aws_iid")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -148,6 +147,7 @@ const retries = 5
 // TestThirtyPercentOfCallsFail: of every API, in every way. Each honest node gets in
 // within its retries, and none is told that it is denied.
 func TestThirtyPercentOfCallsFail(t *testing.T) {
+	t.Parallel()
 	s := newStormy(t, 1, "20s")
 	const each = 5
 	var payloads [][]byte
@@ -184,6 +184,7 @@ func TestThirtyPercentOfCallsFail(t *testing.T) {
 // TestOneAPIDown: with an API down in one region, its nodes are told to try again
 // within the deadline; other regions don't notice; and it is over when it is over.
 func TestOneAPIDown(t *testing.T) {
+	t.Parallel()
 	s := newStormy(t, 2, "4s")
 	here, there := places()[0], places()[1]
 	if here.region == there.region || here.account != there.account {
@@ -218,6 +219,7 @@ func TestOneAPIDown(t *testing.T) {
 // server's own, where sessions in accounts that are new to it begin. All nodes need
 // them, and are told to try again.
 func TestGlobalAPIDown(t *testing.T) {
+	t.Parallel()
 	s := newStormy(t, 5, "4s")
 	for n, tc := range []struct {
 		api   string
@@ -248,6 +250,7 @@ func TestGlobalAPIDown(t *testing.T) {
 
 // TestIAMOfOneAccountDown: IAM is one for all regions, but not for all accounts.
 func TestIAMOfOneAccountDown(t *testing.T) {
+	t.Parallel()
 	s := newStormy(t, 6, "4s")
 	here, there := places()[0], places()[2]
 	first, other := s.node(t, here, 0), s.node(t, there, 0)
@@ -265,6 +268,7 @@ func TestIAMOfOneAccountDown(t *testing.T) {
 // TestClockSkew: AWS refuses requests of a clock that is a quarter of an hour off,
 // and says what time it is. Nodes get in all the same.
 func TestClockSkew(t *testing.T) {
+	t.Parallel()
 	for name, skew := range map[string]time.Duration{"AWS is ahead": 20 * time.Minute, "AWS is behind": -20 * time.Minute} {
 		t.Run(name, func(t *testing.T) {
 			s := newStormyAt(t, 7, "20s", func() time.Time { return time.Now().Add(skew) })
@@ -289,6 +293,7 @@ func (s *stormy) recovers(t *testing.T, payload []byte) {
 
 // TestOneAccountDown: a throttled account is nobody else's business.
 func TestOneAccountDown(t *testing.T) {
+	t.Parallel()
 	s := newStormy(t, 3, "4s")
 	here, there := places()[0], places()[2]
 	first, other := s.node(t, here, 0), s.node(t, there, 0)
@@ -309,6 +314,7 @@ func TestOneAccountDown(t *testing.T) {
 
 // TestStaleReads: EC2 does not know an instance everywhere as soon as it runs.
 func TestStaleReads(t *testing.T) {
+	t.Parallel()
 	s := newStormy(t, 4, "4s")
 	p := places()[0]
 	young := awsiid.NewDocument(p.region)
@@ -335,6 +341,7 @@ func TestStaleReads(t *testing.T) {
 // TestAzureThirtyPercentOfCallsFail: the same of Entra ID and Resource Manager. Few
 // come at a time, so that few share a call.
 func TestAzureThirtyPercentOfCallsFail(t *testing.T) {
+	t.Parallel()
 	const machines, atOnce = 40, 2
 	s := startAzure(t, azureSecret)
 	fleet := make([]stage.VM, machines)
@@ -375,6 +382,7 @@ func TestAzureThirtyPercentOfCallsFail(t *testing.T) {
 // again within the deadline, and it is over when it is over: the next try gets in.
 // Without Resource Graph, Resource Manager answers.
 func TestAzureOneAPIDown(t *testing.T) {
+	t.Parallel()
 	s := startAzure(t, azureSecret)
 	n := 0
 	machine := func() []byte {

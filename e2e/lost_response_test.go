@@ -18,6 +18,7 @@ import (
 // example lost_response the agent gets another answer, once its claim has run out,
 // and stays the one agent, which may not attest again otherwise.
 func TestLostResponse(t *testing.T) {
+	t.Parallel()
 	root, err := repo.Root()
 	if err != nil {
 		t.Fatal(err)

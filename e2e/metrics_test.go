@@ -47,6 +47,7 @@ var hostLabel = regexp.MustCompile(`host="[^"]*",?`)
 // endpoint: nodes let in, a replay, the calls to the cloud, what its caches had and
 // how old that was, a policy edit that is refused, and what a shadow policy would have done.
 func TestMetrics(t *testing.T) {
+	t.Parallel()
 	dir, shadow := filepath.Join(t.TempDir(), "policy"), filepath.Join(t.TempDir(), "shadow")
 	writePolicy(t, dir, map[string]string{"README.md": "Policies of ours."})
 	writePolicy(t, shadow, map[string]string{"type.rego": typeSelector})

@@ -52,6 +52,7 @@ func (s scene) loggedLater(t *testing.T, skip int, message string) process.Entry
 // server. One whose test fails, and one that another signed, change nothing. A
 // server that starts while the service is down decides by what was taken last.
 func TestPolicyBundleRollsForwardAndBack(t *testing.T) {
+	t.Parallel()
 	service, key, persistence := testbundles.NewServer(t), testbundles.NewKey(t), t.TempDir()
 	service.RequireToken("bundle-token")
 	publish := func(key *testbundles.Key, revision string, files map[string]string) {

@@ -96,6 +96,7 @@ func withType(selectors []string, instance string) []string {
 // TestPolicyEditTakesHold edits a directory under a running server: the next node
 // has a selector more, the one after is denied, and a broken edit changes nothing.
 func TestPolicyEditTakesHold(t *testing.T) {
+	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "policy")
 	writePolicy(t, dir, map[string]string{"README.md": "Policies of ours."})
 	s := start(t, policyBlock(dir))
@@ -153,6 +154,7 @@ func TestPolicyEditTakesHold(t *testing.T) {
 // TestPolicyMountedByKubernetes swaps the whole directory by one link, as the
 // kubelet does when a ConfigMap changes.
 func TestPolicyMountedByKubernetes(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	in := func(name string) string { return filepath.Join(dir, name) }
 	writePolicy(t, in("..1"), map[string]string{"selectors.rego": typeSelector})
@@ -178,6 +180,7 @@ func TestPolicyMountedByKubernetes(t *testing.T) {
 // TestBadPolicyIsNoConfiguration: spire-server validate says what is wrong with a
 // directory, its tests included, and a server does not start with it.
 func TestBadPolicyIsNoConfiguration(t *testing.T) {
+	t.Parallel()
 	cloud := newAWS(t)
 	dir := filepath.Join(t.TempDir(), "policy")
 	writePolicy(t, dir, map[string]string{"selectors.rego": typeSelector})

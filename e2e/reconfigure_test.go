@@ -19,6 +19,7 @@ import (
 // which SPIRE configures the plugin anew. A bad file is reported with its problem
 // and leaves the old configuration in force; a good one takes over.
 func TestReconfigure(t *testing.T) {
+	t.Parallel()
 	cloud := newAWS(t)
 	file := filepath.Join(t.TempDir(), "plugin_data.hcl")
 	write := func(more string) {

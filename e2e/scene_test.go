@@ -20,14 +20,21 @@ const (
 	instanceID = "i-0b22a22eec53b9321"
 )
 
-// gatehouse builds the plugin, once, into the checkout's cache.
-var gatehouse = sync.OnceValues(func() (string, error) {
+// programs is where programs are built: below the checkout's cache, as go build
+// doesn't link again what is up to date.
+func programs() (string, error) {
 	cache, err := repo.Cache()
 	if err != nil {
 		return "", err
 	}
 	dir := filepath.Join(cache, "e2e")
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	return dir, os.MkdirAll(dir, 0o755)
+}
+
+// gatehouse builds the plugin, once.
+var gatehouse = sync.OnceValues(func() (string, error) {
+	dir, err := programs()
+	if err != nil {
 		return "", err
 	}
 	return repo.BuildGatehouse(context.Background(), dir)

@@ -19,6 +19,7 @@ const (
 // TestStormUnderLimits has instances attest at once, under limits that let next to
 // no calls through. All get in at their first attempt, for a handful of calls.
 func TestStormUnderLimits(t *testing.T) {
+	t.Parallel()
 	cloud, job := stormAWS(t, bench.Storm)
 	got, err := job.Run(t.Context(), func() {
 		cloud.Reset(bench.Rates{Latency: 20 * time.Millisecond, EC2Burst: 10, EC2PerSecond: 2, IAMBurst: 10, IAMPerSecond: 2})
@@ -33,6 +34,7 @@ func TestStormUnderLimits(t *testing.T) {
 // TestReplayFloodCostsNoCall sends evidence again whose nodes are in: it is refused
 // before anything is asked.
 func TestReplayFloodCostsNoCall(t *testing.T) {
+	t.Parallel()
 	cloud, job := stormAWS(t, bench.Replay)
 	got, err := job.Run(t.Context(), func() {
 		if len(cloud.Calls()) == 0 {
@@ -52,6 +54,7 @@ func TestReplayFloodCostsNoCall(t *testing.T) {
 // TestStormWhileConfigured configures the plugin again and again during a storm:
 // nobody notices.
 func TestStormWhileConfigured(t *testing.T) {
+	t.Parallel()
 	cloud, job := stormAWS(t, bench.Reload)
 	got, err := job.Run(t.Context(), func() { cloud.Reset(bench.Rates{Latency: 20 * time.Millisecond}) })
 	if err != nil {
@@ -65,6 +68,7 @@ func TestStormWhileConfigured(t *testing.T) {
 
 // TestAzureStormUnderLimits is the same of machines.
 func TestAzureStormUnderLimits(t *testing.T) {
+	t.Parallel()
 	binary, err := gatehouse()
 	if err != nil {
 		t.Fatal(err)
@@ -77,9 +81,8 @@ func TestAzureStormUnderLimits(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	setEnvironment(t, cloud.Env())
 	job := cloud.Job(bench.Storm, binary, machines)
-	job.AtOnce = atOnce
+	job.AtOnce, job.Env = atOnce, cloud.Env()
 	got, err := job.Run(t.Context(), func() {
 		cloud.Reset(bench.AzureRates{Latency: 20 * time.Millisecond, Burst: 10, PerSecond: 5})
 	})
@@ -89,7 +92,7 @@ func TestAzureStormUnderLimits(t *testing.T) {
 	allIn(t, got)
 	atMost(t, cloud.Calls(), 30)
 	replays := cloud.Job(bench.Replay, binary, machines)
-	replays.AtOnce = atOnce
+	replays.AtOnce, replays.Env = atOnce, cloud.Env()
 	if got, err = replays.Run(t.Context(), func() { cloud.Reset(bench.AzureRates{}) }); err != nil {
 		t.Fatal(err)
 	}
@@ -99,7 +102,7 @@ func TestAzureStormUnderLimits(t *testing.T) {
 	atMost(t, cloud.Calls(), 0)
 }
 
-// stormAWS is a cloud, in this process's environment, and a job of Gatehouse's in it.
+// stormAWS is a cloud, and a job of Gatehouse's in it.
 func stormAWS(t *testing.T, kind string) (*bench.AWS, bench.Job) {
 	t.Helper()
 	binary, err := gatehouse()
@@ -114,20 +117,9 @@ func stormAWS(t *testing.T, kind string) (*bench.AWS, bench.Job) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	setEnvironment(t, cloud.Env())
 	job := cloud.Job(kind, binary, fleet)
-	job.AtOnce = atOnce
+	job.AtOnce, job.Env = atOnce, cloud.Env()
 	return cloud, job
-}
-
-// setEnvironment has the plugin's process find a cloud.
-func setEnvironment(t *testing.T, env []string) {
-	t.Helper()
-	for _, variable := range env {
-		if name, value, _ := strings.Cut(variable, "="); name != "PATH" {
-			t.Setenv(name, value)
-		}
-	}
 }
 
 func allIn(t *testing.T, got bench.Figures) {

@@ -164,6 +164,7 @@ func flipAfter(t *testing.T, message, pattern []byte) []byte {
 }
 
 func TestTamperedVectorsRefused(t *testing.T) {
+	t.Parallel()
 	s := startReal(t)
 	forger, err := awsiid.New(realRegion)
 	if err != nil {

@@ -50,8 +50,8 @@ var authorities = sync.OnceValues(func() (map[string]*awsiid.Authority, error) {
 	return all, nil
 })
 
-// A ring is where trials are held: an AWS at one address, which the attestors
-// find in their environment, and an AgentStore that both ask.
+// A ring is where trials are held: an AWS at one address, which attestors find in
+// the environment that they are given, and an AgentStore that both ask.
 type ring struct {
 	store        *storeSwitch
 	api          *apiSwitch
@@ -69,7 +69,6 @@ func newRing(t *testing.T) *ring {
 	if err != nil {
 		t.Fatal(err)
 	}
-	trustedByBuiltIn(t, signers)
 	r := &ring{store: &storeSwitch{}, api: &apiSwitch{}, authorities: signers, certificates: t.TempDir(),
 		inForce: map[*attestors.Attestor]string{}}
 	for _, authority := range signers {
@@ -83,7 +82,6 @@ func newRing(t *testing.T) *ring {
 	}
 	t.Cleanup(listener.Close)
 	r.url = listener.URL
-	setAWSEnvironment(t, listener.URL)
 	return r
 }
 

@@ -34,6 +34,7 @@ var windowGaps = []time.Duration{0, windowLatency / 2}
 // TestWindow: two SPIRE servers on one datastore are shown the same evidence at the
 // same instant. With claims in a database, one of them accepts.
 func TestWindow(t *testing.T) {
+	t.Parallel()
 	cloud := newAWS(t)
 	cloud.API.Faults.Add(aws.Fault{Action: "ec2:DescribeInstances", Latency: windowLatency})
 	postgres := testpostgres.Start(t)
@@ -59,11 +60,15 @@ func TestWindow(t *testing.T) {
 
 // TestWindowOfBuiltIn is the same with SPIRE's own attestor, for the record.
 func TestWindowOfBuiltIn(t *testing.T) {
+	t.Parallel()
 	cloud := newAWS(t)
 	cloud.API.Faults.Add(aws.Fault{Action: "ec2:DescribeInstances", Latency: windowLatency})
 	found := binaries(t)
-	var err error
-	if found.Server, err = spire.BuildTrustingServer(t.Context(), t.TempDir()); err != nil {
+	dir, err := programs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if found.Server, err = spire.BuildTrustingServer(t.Context(), dir); err != nil {
 		t.Fatal(err)
 	}
 	certificate := filepath.Join(t.TempDir(), "certificate.pem")

@@ -9,6 +9,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os/exec"
+	"slices"
 
 	"github.com/sirupsen/logrus"
 	"github.com/spiffe/go-spiffe/v2/spiffeid"
@@ -57,6 +59,20 @@ func BuiltInAzureMSI(ctx context.Context, store agentstorev1.AgentStoreServer) (
 // External starts a plugin's program, as plugin_cmd and plugin_args do. It gets
 // the environment that this process has now.
 func External(ctx context.Context, store agentstorev1.AgentStoreServer, name, program string, args ...string) (*Attestor, error) {
+	return ExternalIn(ctx, nil, store, name, program, args...)
+}
+
+// ExternalIn is External with more variables in the program's environment alone, so
+// that several can be led to clouds of their own at a time. SPIRE has no way to say
+// so: env(1) sets them and becomes the program.
+func ExternalIn(ctx context.Context, env []string, store agentstorev1.AgentStoreServer, name, program string, args ...string) (*Attestor, error) {
+	if len(env) > 0 {
+		command, err := exec.LookPath("env")
+		if err != nil {
+			return nil, fmt.Errorf("attestors: %w", err)
+		}
+		program, args = command, slices.Concat(env, []string{program}, args)
+	}
 	sum, err := repo.Checksum(program)
 	if err != nil {
 		return nil, err

@@ -29,7 +29,7 @@ func (j Job) load(ctx context.Context) (*contender, error) {
 	var err error
 	switch {
 	case j.Program != "":
-		c.Attestor, err = attestors.External(ctx, c.store, j.Plugin, j.Program, j.Plugin)
+		c.Attestor, err = attestors.ExternalIn(ctx, j.Env, c.store, j.Plugin, j.Program, j.Plugin)
 	case j.Plugin == "aws_iid":
 		if err := trust(j.Certificates); err != nil {
 			return nil, err

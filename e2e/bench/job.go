@@ -31,6 +31,10 @@ type Job struct {
 	Program    string
 	PluginData string
 
+	// Env is of the Program's process alone, beside what the process that runs the
+	// job has.
+	Env []string
+
 	// Certificates is the directory of those that the built-in aws_iid is to trust
 	// in AWS's place.
 	Certificates string
