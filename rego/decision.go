@@ -70,23 +70,23 @@ func decodeAdmission(value ast.Value, g guard, enforced enforcement) (Admission,
 	if err != nil {
 		return Admission{}, err
 	}
-	facts, err := object(answer["facts"], []string{"required", "optional"})
+	facts, err := object(answer.get("facts"), []string{"required", "optional"})
 	if err != nil {
 		return Admission{}, within("facts", err)
 	}
 	var a Admission
 	var f fields
-	a.Violations = f.reasons("violations", answer["violations"])
-	a.Exempt = f.names("exempt", answer["exempt"])
-	a.Required = f.names("facts.required", facts["required"])
-	a.Optional = f.names("facts.optional", facts["optional"])
+	a.Violations = f.reasons("violations", answer.get("violations"))
+	a.Exempt = f.names("exempt", answer.get("exempt"))
+	a.Required = f.names("facts.required", facts.get("required"))
+	a.Optional = f.names("facts.optional", facts.get("optional"))
 	if f.err != nil {
 		return Admission{}, f.err
 	}
 	a.Violations, a.Warnings = enforced.apply(a.Violations, a.Exempt)
 	a.Optional = slices.DeleteFunc(a.Optional, func(name string) bool { return slices.Contains(a.Required, name) })
 
-	if path, defined := answer["agent_path"]; defined {
+	if path := answer.get("agent_path"); path != nil {
 		a.AgentPath, err = g.agentPath(path)
 	}
 	if err != nil && len(a.Denials()) == 0 {
@@ -102,18 +102,18 @@ func decodeDecision(value ast.Value, g guard, enforced enforcement) (Decision, e
 	}
 	var d Decision
 	var f fields
-	d.Violations = f.reasons("violations", answer["violations"])
-	d.Exempt = f.names("exempt", answer["exempt"])
-	d.Warnings = f.reasons("warnings", answer["warnings"])
-	canReattest := f.boolean("can_reattest", answer["can_reattest"])
-	selectors := f.set("selectors", answer["selectors"])
+	d.Violations = f.reasons("violations", answer.get("violations"))
+	d.Exempt = f.names("exempt", answer.get("exempt"))
+	d.Warnings = f.reasons("warnings", answer.get("warnings"))
+	canReattest := f.boolean("can_reattest", answer.get("can_reattest"))
+	selectors := f.set("selectors", answer.get("selectors"))
 	if f.err != nil {
 		return Decision{}, f.err
 	}
 
 	violations, turnedDown := enforced.apply(d.Violations, d.Exempt)
 	d.Violations, d.Warnings = violations, union(d.Warnings, turnedDown)
-	path, pathErr := g.agentPath(answer["agent_path"])
+	path, pathErr := g.agentPath(answer.get("agent_path"))
 	if len(d.Denials()) > 0 {
 		d.AgentPath = path
 		return d, nil

@@ -3,7 +3,6 @@ package rego
 import (
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 	"unicode"
@@ -93,13 +92,23 @@ func (f *fields) set(name string, value ast.Value) ast.Set {
 	return set
 }
 
-var namePattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]*$`)
-
 func checkName(name string) error {
-	if len(name) > maxNameBytes || !namePattern.MatchString(name) {
+	if len(name) > maxNameBytes || !isName(name) {
 		return fmt.Errorf("%s is no name of up to %d letters, digits, underscores, dots and hyphens", excerpt(name), maxNameBytes)
 	}
 	return nil
+}
+
+func isName(text string) bool {
+	for i := range len(text) {
+		switch c := text[i]; {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9':
+		case i > 0 && (c == '_' || c == '.' || c == '-'):
+		default:
+			return false
+		}
+	}
+	return text != ""
 }
 
 func (f *fields) names(field string, value ast.Value) []string {
@@ -149,13 +158,13 @@ func decodeReason(value ast.Value) (Violation, error) {
 	if err != nil {
 		return Violation{}, err
 	}
-	rule, ok := reason["rule"].(ast.String)
+	rule, ok := reason.get("rule").(ast.String)
 	if !ok {
-		return Violation{}, fmt.Errorf("rule is %s, not a string", typeName(reason["rule"]))
+		return Violation{}, fmt.Errorf("rule is %s, not a string", typeName(reason.get("rule")))
 	}
-	msg, ok := reason["msg"].(ast.String)
+	msg, ok := reason.get("msg").(ast.String)
 	if !ok {
-		return Violation{}, fmt.Errorf("msg is %s, not a string", typeName(reason["msg"]))
+		return Violation{}, fmt.Errorf("msg is %s, not a string", typeName(reason.get("msg")))
 	}
 	if err := checkName(string(rule)); err != nil {
 		return Violation{}, within("rule", err)
@@ -164,7 +173,7 @@ func decodeReason(value ast.Value) (Violation, error) {
 		return Violation{}, within("msg", err)
 	}
 	transient := false
-	if flag, there := reason["transient"]; there {
+	if flag := reason.get("transient"); flag != nil {
 		boolean, ok := flag.(ast.Boolean)
 		if !ok {
 			return Violation{}, fmt.Errorf("transient is %s, not a boolean", typeName(flag))
@@ -174,28 +183,38 @@ func decodeReason(value ast.Value) (Violation, error) {
 	return Violation{Rule: string(rule), Msg: string(msg), Transient: transient}, nil
 }
 
-// object returns the fields of an object that has all required keys, maybe the
+// members are those of an object, by name.
+type members struct {
+	names  []string
+	values []ast.Value // nil where there is none
+}
+
+func (m members) get(name string) ast.Value { return m.values[slices.Index(m.names, name)] }
+
+// object returns the members of an object that has all required ones, maybe the
 // optional ones, and no others.
-func object(value ast.Value, required []string, optional ...string) (map[string]ast.Value, error) {
+func object(value ast.Value, required []string, optional ...string) (members, error) {
 	obj, ok := value.(ast.Object)
 	if !ok {
-		return nil, fmt.Errorf("is %s, not an object", typeName(value))
+		return members{}, fmt.Errorf("is %s, not an object", typeName(value))
 	}
-	found := make(map[string]ast.Value, len(required)+len(optional))
+	found := members{names: slices.Concat(required, optional)}
+	found.values = make([]ast.Value, len(found.names))
 	err := obj.Iter(func(key, value *ast.Term) error {
-		name, ok := key.Value.(ast.String)
-		if !ok || !slices.Contains(required, string(name)) && !slices.Contains(optional, string(name)) {
+		name, _ := key.Value.(ast.String)
+		at := slices.Index(found.names, string(name))
+		if at < 0 {
 			return fmt.Errorf("has the unknown key %s", excerpt(key.String()))
 		}
-		found[string(name)] = value.Value
+		found.values[at] = value.Value
 		return nil
 	})
 	if err != nil {
-		return nil, err
+		return members{}, err
 	}
-	for _, name := range required {
-		if _, there := found[name]; !there {
-			return nil, fmt.Errorf("lacks the key %q", name)
+	for i, name := range required {
+		if found.values[i] == nil {
+			return members{}, fmt.Errorf("lacks the key %q", name)
 		}
 	}
 	return found, nil

@@ -57,20 +57,29 @@ type query struct {
 // restart a plugin that dies.
 func (q query) evaluate(ctx context.Context, input ast.Value, now time.Time, tracers ...topdown.QueryTracer) (_ oparego.ResultSet, err error) {
 	defer recovered.To(&err)
-	cancel := topdown.NewCancel()
-	defer context.AfterFunc(ctx, cancel.Cancel)()
 	options := []oparego.EvalOption{
 		oparego.EvalParsedInput(input),
 		oparego.EvalBaseCache(q.documents),
 		oparego.EvalTime(now),
 		oparego.EvalMetrics(metrics.NoOp()),
-		oparego.EvalExternalCancel(cancel),
+		oparego.EvalExternalCancel(ended{ctx}),
 	}
 	for _, tracer := range tracers {
 		options = append(options, oparego.EvalQueryTracer(tracer))
 	}
 	return q.prepared.Eval(ctx, options...)
 }
+
+// ended stops an evaluation once its context has ended.
+type ended struct{ context.Context }
+
+var _ topdown.Cancel = ended{}
+
+// Cancel implements topdown.Cancel: nobody but the context stops it.
+func (ended) Cancel() {}
+
+// Cancelled implements topdown.Cancel.
+func (e ended) Cancelled() bool { return e.Err() != nil }
 
 // single returns the value of a result that has exactly one.
 func single(results oparego.ResultSet) (ast.Value, error) {

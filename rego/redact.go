@@ -152,17 +152,17 @@ func decodeMask(value ast.Value) (Mask, error) {
 	if err != nil {
 		return Mask{}, err
 	}
-	path, _ := fields["path"].(ast.String)
+	path, _ := fields.get("path").(ast.String)
 	mask, err := newMask(string(path))
 	if err != nil {
 		return Mask{}, err
 	}
-	switch op, _ := fields["op"].(ast.String); op {
+	switch op, _ := fields.get("op").(ast.String); op {
 	case "remove":
 		return mask, nil
 	case "upsert":
 		mask.Replace = true
-		mask.Value, err = plain("value", fields["value"])
+		mask.Value, err = plain("value", fields.get("value"))
 		return mask, err
 	}
 	return Mask{}, errors.New(`op is neither "remove" nor "upsert"`)
