@@ -2,7 +2,7 @@
 
 GO ?= go
 # The plugin is static and reproducible: the same commit gives the same checksum.
-BUILD = $(GO) build -buildvcs=false -ldflags='-s -w -buildid=' -pgo=$(PGO)
+BUILD = $(GO) build -buildvcs=false -ldflags='-s -w -buildid=' -pgo='$(PGO)'
 # The profile makes it a tenth faster, and has all that it is made of compiled once
 # more, which takes minutes: tests do without (PGO=off).
 PGO ?= $(CURDIR)/tools/cpu.pgo
@@ -60,10 +60,10 @@ fuzz-short: # a second or so each, so that none rots; counted, as a busy machine
 
 SOAKTIME ?= 5m
 soak: ## attest under faults, reloads and re-configurations for SOAKTIME
-	cd e2e && PGO=off SOAKTIME=$(SOAKTIME) $(GO) test -count=1 -timeout 0 -v -run '^TestSoak$$' .
+	cd e2e && SOAKTIME=$(SOAKTIME) $(GO) test -count=1 -timeout 0 -v -run '^TestSoak$$' .
 
 test-e2e: spire moto postgres chromium ## real SPIRE, cloud stand-ins, moto, PostgreSQL, Chromium
-	cd e2e && PGO=off $(GO) test -count=1 -timeout 20m -parallel 4 ./... # most wait more than they work; not cached: go test does not see the plugin that they build
+	cd e2e && $(GO) test -count=1 -timeout 20m -parallel 4 ./... # most wait more than they work; not cached: go test does not see the plugin that they build
 
 spire: ## get SPIRE's server and agent (the first time builds them: about 8 minutes on two cores)
 	@cd e2e && $(GO) run ./cmd/spire

@@ -234,8 +234,8 @@ func TestValidateOpensNothing(t *testing.T) {
 // TestOpenedClaims: what a configuration opens takes nothing away from the one in force
 // until it is put in use, and is closed if it never is.
 func TestOpenedClaims(t *testing.T) {
-	shared := func(host string) claimsConfig {
-		return claimsConfig{Backend: claimsInPostgres, ConnectionString: newSecret("host=" + host), MaxConnections: 1, TTL: time.Minute, Timeout: time.Second}
+	shared := func(name string) claimsConfig {
+		return claimsConfig{Backend: claimsInPostgres, ConnectionString: newSecret("host=127.0.0.1 port=1 dbname=" + name), MaxConnections: 1, TTL: time.Minute, Timeout: time.Second}
 	}
 	open := func(s *claimStore, c claimsConfig) openedClaims {
 		t.Helper()

@@ -27,10 +27,10 @@ type judgement struct {
 	missing []string
 }
 
-// judgeAgain has another policy judge what one has judged, with the facts that the other
-// wants: it must not seem good for one that nobody will gather when it is in force. Facts
-// that only the other would have gathered are missing; without one that it requires it can't decide, and
-// decided is false. The error says that the evaluation failed.
+// judgeAgain has another policy, engine's, judge what one has judged. It sees what it would
+// see in force: no facts at admission, unless its agent path needs them, and then those
+// that it asks for. Such as were not gathered are missing; without one that it requires
+// it can't decide, and decided is false. The error says that the evaluation failed.
 func judgeAgain(ctx context.Context, engine *rego.Engine, first judgement) (again judgement, decided bool, err error) {
 	ctx, stop := rego.BoundMemory(ctx)
 	defer stop()
@@ -40,7 +40,12 @@ func judgeAgain(ctx context.Context, engine *rego.Engine, first judgement) (agai
 		}
 	}()
 	again = judgement{input: first.input, whole: first.whole}
-	admission, err := engine.Admit(ctx, first.input)
+	early := first.input
+	early.Facts, early.FactsStatus = nil, nil
+	admission, err := engine.Admit(ctx, early)
+	if err == nil && admission.AgentPath == "" && first.input.Facts != nil && len(admission.Denials()) == 0 {
+		admission, err = engine.Admit(ctx, admission.Gathered(first.input))
+	}
 	if err != nil {
 		return again, false, err
 	}

@@ -48,8 +48,8 @@ const (
 	maxShadowWaiting = 200
 
 	// shadowEndTime is how long a configuration waits for the end of the shadow policy
-	// before it: for both questions, each of a second at most. There are built-ins that
-	// nothing stops.
+	// before it: for both questions, each of a second at most, or for what it loads. There
+	// are built-ins that nothing stops.
 	shadowEndTime = 5 * time.Second
 
 	// What the decision log has of one attestation's cloud calls.

@@ -94,7 +94,8 @@ func (s *shadow) swap(ctx context.Context, next policyRevision) bool {
 }
 
 // stop ends it, and returns a wait for the end of its goroutines, which is bounded: a
-// policy that can't be stopped must keep no other from being configured.
+// policy that can't be stopped, in an evaluation or in its tests, must keep no other
+// from being configured.
 func (s *shadow) stop() (wait func()) {
 	if s == nil {
 		return func() {}
@@ -105,14 +106,18 @@ func (s *shadow) stop() (wait func()) {
 	defer s.swapping.Unlock()
 	s.meter.ended(telemetry.Shadow, s.engine.Load())
 	return func() {
-		fed()
-		if s.ended == nil {
-			return
-		}
+		over := make(chan struct{})
+		go func() {
+			defer close(over)
+			fed()
+			if s.ended != nil {
+				<-s.ended
+			}
+		}()
 		select {
-		case <-s.ended:
+		case <-over:
 		case <-time.After(shadowEndTime):
-			s.log.Error("Shadow policy's evaluation can't be stopped: its goroutine is left behind", "waited", shadowEndTime.String())
+			s.log.Error("Shadow policy can't be stopped: its goroutines are left behind", "waited", shadowEndTime.String())
 		}
 	}
 }

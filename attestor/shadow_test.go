@@ -124,6 +124,11 @@ func TestShadowDifferences(t *testing.T) {
 			counted: "different",
 			want:    &decisionlog.Shadow{Outcome: "denied", Differences: []string{newlyDenied}, Rules: []string{"instance_state"}},
 		},
+		"denies at admission, when there are no facts": {
+			shadow:  map[string]string{"own.rego": "package gatehouse.aws_iid\n\nadmission_violation contains {\"rule\": \"no_facts\", \"msg\": \"no\"} if {\n\tnot input.peer\n\tnot input.facts.instance\n}\n"},
+			counted: "different",
+			want:    &decisionlog.Shadow{Outcome: "denied", Differences: []string{newlyDenied}, Rules: []string{"no_facts"}},
+		},
 		"loops": {
 			shadow: map[string]string{"own.rego": forNode(`selector contains "x"`, loops)}, counted: "failed",
 			want: &decisionlog.Shadow{Outcome: "failed", Error: "rego: gatehouse.aws_iid.decision: not answered within 1s: context deadline exceeded"},
@@ -261,25 +266,35 @@ func TestShadowPanic(t *testing.T) {
 	}
 }
 
-// TestShadowThatCantBeStopped: who ends a shadow policy waits for its evaluation, but
-// not for ever.
+// slowPolicy is a feed that takes so long to stop, for what it loads.
+type slowPolicy struct {
+	fixedPolicy
+	takes time.Duration
+}
+
+func (p slowPolicy) stop() (wait func()) { return func() { time.Sleep(p.takes) } }
+
+// TestShadowThatCantBeStopped: who ends a shadow policy waits for what is being loaded,
+// and for its evaluation, but not for ever.
 func TestShadowThatCantBeStopped(t *testing.T) {
-	for _, takes := range []time.Duration{shadowEndTime - time.Millisecond, shadowEndTime + time.Millisecond, time.Hour} {
+	for _, tc := range []struct{ loading, evaluation time.Duration }{
+		{0, shadowEndTime - time.Millisecond}, {shadowEndTime - time.Millisecond, time.Second},
+		{0, shadowEndTime + time.Millisecond}, {time.Hour, 0}, {0, time.Hour},
+	} {
 		synctest.Test(t, func(t *testing.T) {
 			s := New(AWSIID()).unfedShadow()
 			s.ctx, s.cancel = context.WithCancel(t.Context())
-			s.feed, s.ended = fixedPolicy{}, make(chan struct{})
+			s.feed, s.ended = slowPolicy{takes: tc.loading}, make(chan struct{})
 			began := time.Now()
 			go func() {
-				time.Sleep(takes)
+				time.Sleep(tc.evaluation)
 				close(s.ended)
 			}()
 			s.stop()()
-			if waited, want := time.Since(began), min(takes, shadowEndTime); waited != want {
-				t.Errorf("for an evaluation of %v it was waited %v, want %v", takes, waited, want)
+			if waited, want := time.Since(began), min(max(tc.loading, tc.evaluation), shadowEndTime); waited != want {
+				t.Errorf("for %+v it was waited %v, want %v", tc, waited, want)
 			}
-			synctest.Wait()
-			<-s.ended
+			time.Sleep(2 * time.Hour)
 		})
 	}
 }

@@ -5,26 +5,35 @@ import (
 	"slices"
 )
 
-// notCollected is the status of a fact that nobody asked for: see input.facts_status.
-const notCollected = "not_collected"
+// NotCollected is the status of a fact that nobody asked for: see input.facts_status.
+const NotCollected = "not_collected"
 
 // Gathered is an input as the decision would see it after this admission, where its
 // facts were gathered for another policy: those that this one doesn't want would not
-// be there. The input that is given is not changed.
+// be there, nor why they could not be learned. The input that is given is not changed.
 func (a Admission) Gathered(in Input) Input {
-	cloned := false
+	var unwanted []string
+	wanted := func(name string) bool { return slices.Contains(a.Required, name) || slices.Contains(a.Optional, name) }
 	for name := range in.Facts {
-		if slices.Contains(a.Required, name) || slices.Contains(a.Optional, name) {
-			continue
+		if !wanted(name) {
+			unwanted = append(unwanted, name)
 		}
-		if !cloned {
-			in.Facts, in.FactsStatus, cloned = maps.Clone(in.Facts), maps.Clone(in.FactsStatus), true
+	}
+	for name, status := range in.FactsStatus {
+		if status != NotCollected && !wanted(name) {
+			unwanted = append(unwanted, name)
 		}
-		if in.FactsStatus == nil {
-			in.FactsStatus = map[string]string{}
-		}
+	}
+	if len(unwanted) == 0 {
+		return in
+	}
+	in.Facts, in.FactsStatus = maps.Clone(in.Facts), maps.Clone(in.FactsStatus)
+	if in.FactsStatus == nil {
+		in.FactsStatus = map[string]string{}
+	}
+	for _, name := range unwanted {
 		delete(in.Facts, name)
-		in.FactsStatus[name] = notCollected
+		in.FactsStatus[name] = NotCollected
 	}
 	return in
 }

@@ -7,12 +7,11 @@ import (
 	"github.com/spire-gatehouse/gatehouse/rego"
 )
 
-// notCollected is the status of a fact that nobody asked for, and failed of one
-// that could not be learned: see input.facts_status.
+// What the status of a fact is that could not be learned, and of one that the cloud
+// knows nothing of: see input.facts_status.
 const (
-	notCollected = "not_collected"
-	failed       = "error"
-	absent       = "absent"
+	failed = "error"
+	absent = "absent"
 )
 
 // The questions of a decision log, by how far an attestation came.
@@ -82,7 +81,7 @@ func lacks(admission rego.Admission, in rego.Input) (lacking []string, unknown b
 	missing := func(name string) bool {
 		_, known := in.Facts[name]
 		status := in.FactsStatus[name]
-		return !known && (status == "" || status == notCollected)
+		return !known && (status == "" || status == rego.NotCollected)
 	}
 	for _, name := range admission.Required {
 		if missing(name) || in.Facts[name] == nil && in.FactsStatus[name] == failed {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"github.com/spire-gatehouse/gatehouse/rego"
 )
@@ -12,6 +13,7 @@ import (
 // decisions were made with. They are safe for concurrent use.
 type engines struct {
 	policy Policy
+	late   atomic.Int64 // decisions that took askTimeout and longer
 
 	mu     sync.Mutex
 	loaded map[engineKey]*loading

@@ -104,7 +104,7 @@ func readLog(log Log, read *atomic.Int64, send func(*batch) error) error {
 }
 
 // errGone is of a file that was there when the directory was listed.
-var errGone = errors.New("is not there any more: the log was rotated meanwhile")
+var errGone = errors.New("can't be found: was the log rotated meanwhile?")
 
 // brokenError is of a file that can't be read on.
 type brokenError struct{ error }

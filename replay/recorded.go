@@ -114,7 +114,21 @@ func recordedAnswer(d *decisionlog.Decision) (*Answer, error) {
 	return answer, nil
 }
 
-// recordedPath is the agent path that was decided about.
-func recordedPath(d *decisionlog.Decision, trustDomain string) string {
-	return strings.TrimPrefix(d.Outcome.AgentID, "spiffe://"+trustDomain)
+// recordedPath is the agent path that was decided about, "" while there was none; not
+// known if it is masked wherever it would be.
+func recordedPath(d *decisionlog.Decision, trustDomain string) (path string, known bool) {
+	if len(taken(d, "/custom/gatehouse/agent_id")) == 0 {
+		return strings.TrimPrefix(d.Outcome.AgentID, "spiffe://"+trustDomain), true
+	}
+	path, _ = d.Result.Member("agent_path").Text()
+	return path, !d.Result.IsNull() && len(taken(d, "/result/agent_path")) == 0
+}
+
+// taken lists what was masked of some parts of a line: a part itself, something in it
+// or what it is in.
+func taken(d *decisionlog.Decision, parts ...string) []string {
+	isOf := func(path, part string) bool { return path == part || strings.HasPrefix(path, part+"/") }
+	return slices.DeleteFunc(slices.Clone(d.Taken), func(path string) bool {
+		return !slices.ContainsFunc(parts, func(part string) bool { return isOf(path, part) || isOf(part, path) })
+	})
 }

@@ -70,6 +70,9 @@ func TestBadLines(t *testing.T) {
 			skipped: true, want: replay.Remark{Why: "has masked parts, so that what was recorded can't come out again: compare with another policy by --against", Detail: "/custom/gatehouse/rules/0"}},
 		"all but the decision masked": {line: changed(t, changed(t, good, "custom.gatehouse.outcome", nil), "erased", []string{"/custom/gatehouse"}),
 			skipped: true, want: replay.Remark{Why: "has masked parts, so that what was recorded can't come out again: compare with another policy by --against", Detail: "/custom/gatehouse"}},
+		"agent ID masked": {line: changed(t, changed(t, good, "custom.gatehouse.agent_id", "REDACTED"), "masked", []string{"/custom/gatehouse/agent_id"}), want: replay.Remark{}},
+		"agent ID masked everywhere, against a policy": {line: changed(t, changed(t, changed(t, good, "custom.gatehouse.agent_id", nil), "result", nil), "erased", []string{"/custom/gatehouse/agent_id", "/result"}), against: true,
+			skipped: true, want: replay.Remark{Why: "has its agent's ID masked, so that it can't be told whose first use it was", Detail: "/custom/gatehouse/agent_id, /result"}},
 		"result masked": {line: changed(t, changed(t, good, "result", nil), "erased", []string{"/result"}),
 			skipped: true, want: replay.Remark{Why: "has masked parts, so that what was recorded can't come out again: compare with another policy by --against", Detail: "/result"}},
 		"unknown configuration": {line: changed(t, good, "custom.gatehouse.config", "another"),
@@ -194,7 +197,7 @@ func TestRotated(t *testing.T) {
 		t.Fatal(err)
 	}
 	report := run(t, replay.Options{Candidate: replay.Baseline()}, logs...)
-	want := []replay.Remark{{Why: "is not there any more: the log was rotated meanwhile", Lines: 2, First: filepath.Join(dir, "a.jsonl") + ":1"}}
+	want := []replay.Remark{{Why: "can't be found: was the log rotated meanwhile?", Lines: 2, First: filepath.Join(dir, "a.jsonl") + ":1"}}
 	if diff := cmp.Diff(want, report.Log.Skipped, cmp.AllowUnexported(replay.Remark{})); diff != "" || report.Log.Files != 4 || report.Log.Replayed != 2 {
 		t.Errorf("log %+v (-want +got):\n%s", report.Log, diff)
 	}

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/spire-gatehouse/gatehouse/attestor/decisionlog"
@@ -25,7 +24,6 @@ type work struct {
 	mu      sync.Mutex
 	loadErr error // the first
 
-	late   atomic.Int64 // questions that took askTimeout
 	giveUp context.CancelCauseFunc
 }
 
@@ -123,13 +121,10 @@ func (w *work) judge(ctx context.Context, file string, line lineRead) result {
 
 // unfit says why a decision can't be taken again.
 func (w *work) unfit(d *decisionlog.Decision) (why, detail string) {
-	needed := []string{"/input"}
+	var masked []string // of what is compared with
 	if w.against == nil {
-		needed = append(needed, "/result", "/custom/gatehouse/outcome", "/custom/gatehouse/rules")
+		masked = taken(d, "/input", "/result", "/custom/gatehouse/outcome", "/custom/gatehouse/rules")
 	}
-	masked := slices.DeleteFunc(slices.Clone(d.Taken), func(path string) bool {
-		return !slices.ContainsFunc(needed, func(part string) bool { return isOf(path, part) || isOf(part, path) })
-	})
 	switch {
 	case d.Question != atAdmission && d.Question != atDecision:
 		return "was refused before policy was asked: " + d.Outcome.Outcome, ""
@@ -141,16 +136,13 @@ func (w *work) unfit(d *decisionlog.Decision) (why, detail string) {
 		return "has no input", ""
 	case d.Config == nil && w.options.Config == nil:
 		return "is made with a configuration that the log does not have: give it with --config", ""
-	case len(masked) > 0 && w.against == nil:
+	case len(masked) > 0:
 		return "has masked parts, so that what was recorded can't come out again: compare with another policy by --against", strings.Join(masked, ", ")
 	case w.against == nil && d.Result.IsNull() && d.Outcome.Outcome == loggedAttested:
 		return "has no result to compare with", ""
 	}
 	return "", ""
 }
-
-// isOf reports whether a path of a line is that of a part, or of something in it.
-func isOf(path, part string) bool { return path == part || strings.HasPrefix(path, part+"/") }
 
 // compare takes a decision again.
 func (w *work) compare(ctx context.Context, d *decisionlog.Decision, in rego.Input) (r result, why *remark) {
@@ -163,7 +155,10 @@ func (w *work) compare(ctx context.Context, d *decisionlog.Decision, in rego.Inp
 		return r, why
 	}
 	r = result{line: d.Line, time: in.Time, node: d.Outcome.Node, whom: whom(in)}
-	path := recordedPath(d, in.TrustDomain)
+	path, known := recordedPath(d, in.TrustDomain)
+	if !known {
+		return r, &remark{why: "has its agent's ID masked, so that it can't be told whose first use it was", detail: strings.Join(d.Taken, ", ")}
+	}
 
 	var old *Answer
 	if w.against == nil {
@@ -193,7 +188,10 @@ func (w *work) compare(ctx context.Context, d *decisionlog.Decision, in rego.Inp
 	now, took := w.timed(watched, w.candidate, engine, in, path)
 	r.candidate = took
 	if w.coverage != nil {
-		w.coverage.dropFacts(ctx, engine, in, path, now)
+		w.coverage.dropFacts(in, now, func(in rego.Input) *Answer {
+			answer, _ := w.timed(ctx, w.candidate, engine, in, path)
+			return answer
+		})
 	}
 	if now.Outcome != Unknown && len(now.Lacking) > 0 {
 		r.noted = append(r.noted, remark{why: "lacks facts that the candidate would like to have, and decides without: " + strings.Join(now.Lacking, ", ")})
@@ -223,7 +221,7 @@ func (w *work) timed(ctx context.Context, of *engines, engine *rego.Engine, in r
 	started := w.options.Now()
 	answer := ask(ctx, engine, in, path)
 	took := w.options.Now().Sub(started)
-	if took >= askTimeout && w.late.Add(1) == maxLate {
+	if took >= askTimeout && of.late.Add(1) == maxLate {
 		w.giveUp(fmt.Errorf("policy %s took %v and longer for %d decisions: it is given up", of.policy.Name, askTimeout, maxLate))
 	}
 	return answer, took

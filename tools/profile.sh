@@ -8,7 +8,7 @@ go=${GO:-go}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 record() { # package, benchmark, how often
-  $go test "./$1" -run '^$' -bench "$2" -benchtime "$3" -cpu 1 -o "$work/bench" -cpuprofile "$work/$(echo "$1" | tr / -).prof"
+  $go test -trimpath "./$1" -run '^$' -bench "$2" -benchtime "$3" -cpu 1 -o "$work/bench" -cpuprofile "$work/$(echo "$1" | tr / -).prof"
 }
 record replay '^BenchmarkRun$' 10x
 record rego '^BenchmarkAttestation$' 10000x

@@ -39,8 +39,8 @@ type Decision struct {
 	// Took is how long policy took for both questions; 0 if the log does not say.
 	Took time.Duration
 
-	// Outcome is what came of it, without what was asked of the cloud and what a shadow
-	// policy thought.
+	// Outcome has the fields Outcome, Error, Config, Node, AgentID and Rules; no others are
+	// read.
 	Outcome Outcome
 }
 

@@ -78,7 +78,7 @@ func (r *replayCommand) run(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	html, err := openPage(r.html)
+	html, fresh, err := openPage(r.html)
 	if err != nil {
 		return fmt.Errorf("--html: %w", err)
 	}
@@ -87,6 +87,9 @@ func (r *replayCommand) run(cmd *cobra.Command, args []string) error {
 	done := showProgress(cmd.ErrOrStderr(), files, options.Read)
 	report, err := replay.Run(cmd.Context(), files, options)
 	done()
+	if report == nil && fresh {
+		os.Remove(r.html) // an empty page would say that all is well
+	}
 	if report != nil {
 		if err := r.show(cmd, html, report); err != nil {
 			return err
@@ -169,11 +172,16 @@ func (r *replayCommand) show(cmd *cobra.Command, html *os.File, report *replay.R
 // openPage opens the file of the page, before a replay that may take long, and leaves
 // what is in it. A new one is for its owner alone, as the decision log is: it has what
 // clouds say about nodes. It is nil for no name.
-func openPage(name string) (*os.File, error) {
+func openPage(name string) (f *os.File, fresh bool, err error) {
 	if name == "" {
-		return nil, nil
+		return nil, false, nil
 	}
-	return os.OpenFile(name, os.O_WRONLY|os.O_CREATE, 0o600)
+	f, err = os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if !errors.Is(err, os.ErrExist) {
+		return f, err == nil, err
+	}
+	f, err = os.OpenFile(name, os.O_WRONLY, 0)
+	return f, false, err
 }
 
 func writePage(f *os.File, report *replay.Report) error {

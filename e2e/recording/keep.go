@@ -12,7 +12,7 @@ import (
 	"strings"
 )
 
-// keep packs what is left to be packed, and has it all in another directory. There
+// keep has all that was recorded in another directory, packed as small as can be. There
 // must be so many decisions.
 func keep(from, to string, decisions int) error {
 	if err := os.MkdirAll(to, 0o755); err != nil {

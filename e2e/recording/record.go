@@ -147,15 +147,18 @@ func (r *recorder) attestDuringOutage(ctx context.Context, machines []machine) e
 // attestTwice has machines attest with somebody else at the same moment. Who comes
 // first waits for EC2, which answers when all others are refused.
 func (r *recorder) attestTwice(ctx context.Context, machines []machine) error {
-	if len(machines) == 0 {
-		return nil
-	}
-	answer, refused := r.aws.hold(), 0
-	return r.attest(ctx, slices.Concat(machines, machines), func() {
-		if refused++; refused == len(machines) {
-			answer()
+	for some := range slices.Chunk(machines, atOnce/2) { // or those who wait would take all turns
+		answer, refused := r.aws.hold(), 0
+		err := r.attest(ctx, slices.Concat(some, some), func() {
+			if refused++; refused == len(some) {
+				answer()
+			}
+		})
+		if err != nil {
+			return err
 		}
-	})
+	}
+	return nil
 }
 
 // attest has machines attest at once, and calls done, unless that is nil, after each.
