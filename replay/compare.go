@@ -14,16 +14,6 @@ type hit struct {
 	group string
 }
 
-// What groups of some classes begin with, or are.
-const (
-	warns        = "warns: "
-	warnsNoMore  = "no longer warns: "
-	exempt       = "exempt: "
-	exemptNoMore = "no longer exempt: "
-)
-
-var reattests = map[bool]string{true: "may attest again", false: "may no longer attest again"}
-
 // compare finds what is different between two answers. There is nothing to compare
 // where the old one is not known. fields has what paths are made of.
 func compare(old, now *Answer, fields func() map[string]string) []hit {
@@ -76,11 +66,8 @@ func compare(old, now *Answer, fields func() map[string]string) []hit {
 	}
 	if !now.refused() && !old.refused() {
 		before, after := ruleNames(old.Warnings), ruleNames(now.Warnings)
-		add(Warnings, prefixed(warns, without(after, before))...)
-		add(Warnings, prefixed(warnsNoMore, without(before, after))...)
-		before, after = sorted(old.Exempt), sorted(now.Exempt)
-		add(Exemptions, prefixed(exempt, without(after, before))...)
-		add(Exemptions, prefixed(exemptNoMore, without(before, after))...)
+		add(Warnings, changes(warns, warnsNoMore, before, after)...)
+		add(Exemptions, exemptions(old, now)...)
 	}
 	return hits
 }
@@ -102,32 +89,6 @@ func Reasons(old, now *Answer) (gone, added []rego.Violation) {
 	return only(old.Denials, now.Denials), only(now.Denials, old.Denials)
 }
 
-// Asides says what else is different where both let the node in: warnings, exemptions,
-// whether the agent may attest again.
-func Asides(old, now *Answer) []string {
-	if old.Outcome != Allowed || now.Outcome != Allowed {
-		return nil
-	}
-	var asides []string
-	warnings := func(prefix string, in, notIn []rego.Violation) {
-		known := ruleNames(notIn)
-		for _, v := range in {
-			if !slices.Contains(known, v.Rule) {
-				asides = append(asides, prefix+v.Rule+": "+v.Msg)
-			}
-		}
-	}
-	warnings(warns, now.Warnings, old.Warnings)
-	warnings(warnsNoMore, old.Warnings, now.Warnings)
-	before, after := sorted(old.Exempt), sorted(now.Exempt)
-	asides = append(asides, prefixed(exempt, without(after, before))...)
-	asides = append(asides, prefixed(exemptNoMore, without(before, after))...)
-	if old.CanReattest != now.CanReattest {
-		asides = append(asides, reattests[now.CanReattest])
-	}
-	return asides
-}
-
 // Difference lists what is in old alone and what is in now alone. Both are sorted.
 func Difference(old, now []string) (lost, gained []string) {
 	return without(old, now), without(now, old)
@@ -142,20 +103,6 @@ func without(a, b []string) []string {
 		}
 	}
 	return rest
-}
-
-func sorted(texts []string) []string {
-	texts = slices.Clone(texts)
-	slices.Sort(texts)
-	return texts
-}
-
-func prefixed(prefix string, texts []string) []string {
-	all := make([]string, 0, len(texts))
-	for _, text := range texts {
-		all = append(all, prefix+text)
-	}
-	return all
 }
 
 // errorGroup is an error without what is different for each node: quoted texts and
