@@ -84,48 +84,46 @@ func atLine(text string, line int) string {
 // not there.
 func inJSON(text string, path []string) (line int, value string) {
 	decoder := json.NewDecoder(strings.NewReader(text))
-	end, value := descend(decoder, path)
-	if value == "" {
+	end, value, err := descend(decoder, path)
+	if err != nil || value == "" {
 		return 0, ""
 	}
 	return 1 + strings.Count(text[:end-int64(len(value))], "\n"), value
 }
 
-// descend returns the first value at a path, and where it ends.
-func descend(decoder *json.Decoder, path []string) (end int64, value string) {
+// descend returns the first value at a path, and where it ends. SPIRE's parser takes
+// what is no JSON, a control character in a string say: an error ends all of it, as a
+// decoder that has failed comes no further.
+func descend(decoder *json.Decoder, path []string) (end int64, value string, err error) {
 	if len(path) == 0 {
 		var raw json.RawMessage
-		if decoder.Decode(&raw) != nil {
-			return 0, ""
-		}
-		return decoder.InputOffset(), string(raw)
+		err := decoder.Decode(&raw)
+		return decoder.InputOffset(), string(raw), err
 	}
 	open, err := decoder.Token()
-	if err != nil {
-		return 0, ""
+	if err != nil || open != json.Delim('{') && open != json.Delim('[') {
+		return 0, "", err
 	}
-	for (open == json.Delim('{') || open == json.Delim('[')) && decoder.More() {
+	for decoder.More() {
 		rest := path
 		if open == json.Delim('{') {
 			key, err := decoder.Token()
 			if err != nil {
-				return 0, ""
+				return 0, "", err
 			}
 			if key != path[0] {
 				var skipped json.RawMessage
-				if decoder.Decode(&skipped) != nil {
-					return 0, ""
+				if err := decoder.Decode(&skipped); err != nil {
+					return 0, "", err
 				}
 				continue
 			}
 			rest = path[1:]
 		}
-		if end, value = descend(decoder, rest); value != "" {
-			return end, value
+		if end, value, err = descend(decoder, rest); err != nil || value != "" {
+			return end, value, err
 		}
 	}
-	if open == json.Delim('{') || open == json.Delim('[') {
-		_, _ = decoder.Token() // the closer
-	}
-	return 0, ""
+	_, err = decoder.Token() // the closer
+	return 0, "", err
 }
