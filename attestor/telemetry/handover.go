@@ -23,7 +23,8 @@ type Service interface {
 // notHandedOver is a message that operators look for.
 const notHandedOver = "SPIRE does not take metrics"
 
-// run hands over until ctx ends, and once more then.
+// run hands over until ctx ends, and once more then: what was counted last comes
+// before single values that a round is still at.
 func (r *Recorder) run(ctx context.Context) {
 	defer close(r.ended)
 	work, giveUp := context.WithCancel(context.Background())
@@ -34,17 +35,18 @@ func (r *Recorder) run(ctx context.Context) {
 	for {
 		select {
 		case <-ticker.C:
-			r.round(work)
+			r.round(work, ctx.Done())
 		case <-ctx.Done():
-			r.round(work)
+			r.round(work, nil)
 			return
 		}
 	}
 }
 
-// round hands over what there is. One goroutine does, one figure after the other:
-// two first values of one counter at the same time can lose one in SPIRE.
-func (r *Recorder) round(ctx context.Context) {
+// round hands over what there is, or until it is interrupted. One goroutine does, one
+// figure after the other: two first values of one counter at the same time can lose one
+// in SPIRE.
+func (r *Recorder) round(ctx context.Context, interrupted <-chan struct{}) {
 	defer func() {
 		if p := recover(); p != nil {
 			r.log.Error("Panic while metrics were handed over: please report it", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
@@ -54,6 +56,12 @@ func (r *Recorder) round(ctx context.Context) {
 	defer cancel()
 	batch := r.take()
 	for i, f := range batch {
+		select {
+		case <-interrupted:
+			r.putBack(batch[i:])
+			return
+		default:
+		}
 		err := r.send(ctx, f)
 		if err == nil {
 			continue
@@ -101,13 +109,25 @@ func (r *Recorder) take() []figure {
 	return batch
 }
 
-// giveBack keeps what was not sent for the next round: counts, which are few
-// however many there are, and gauges that were not set meanwhile. Of single values
-// newer ones will do.
+// giveBack keeps what was not sent after a failure for the next round, but for single
+// values, of which newer ones will do.
 func (r *Recorder) giveBack(failed Kind, unsent []figure) {
+	single := slices.IndexFunc(unsent, func(f figure) bool { return f.metric.Kind == Summary })
+	if single < 0 {
+		single = len(unsent)
+	}
+	r.putBack(unsent[:single])
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.dropped[failed]++
+	r.dropped[Summary] += len(unsent) - single
+}
+
+// putBack keeps what was not sent for the next round: counts, which are few however
+// many there are, gauges that were not set meanwhile, and single values.
+func (r *Recorder) putBack(unsent []figure) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	for _, f := range unsent {
 		switch f.metric.Kind {
 		case Counter:
@@ -119,7 +139,11 @@ func (r *Recorder) giveBack(failed Kind, unsent []figure) {
 				r.gauges[f.key()] = f
 			}
 		default:
-			r.dropped[f.metric.Kind]++
+			if len(r.samples) == maxSamples {
+				r.dropped[f.metric.Kind]++
+				continue
+			}
+			r.samples = append(r.samples, f)
 		}
 	}
 }

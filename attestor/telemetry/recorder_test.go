@@ -218,6 +218,30 @@ func TestStuckService(t *testing.T) {
 	})
 }
 
+// TestLastCounts: what is counted last is handed over at the end, however many single
+// values a round is still at.
+func TestLastCounts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &spire{}
+		r := start(s)
+		time.Sleep(interval)
+		synctest.Wait()
+		s.take()
+		s.answer = func(ctx context.Context, _ string) error {
+			time.Sleep(10 * time.Millisecond)
+			return ctx.Err()
+		}
+		for range maxSamples {
+			r.Observe(StepTime, 1, "verify")
+		}
+		time.Sleep(interval + time.Second) // of the four that the round has
+		r.Count(Attestations, 1, "attested")
+		r.Close()
+		counts := slices.DeleteFunc(s.take(), func(line string) bool { return strings.Contains(line, StepTime.Name) })
+		equal(t, "besides single values", counts, "gatehouse.attestations,outcome=attested 1")
+	})
+}
+
 // TestBounds: no label has a value that is not in the list, or one too many.
 func TestBounds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
