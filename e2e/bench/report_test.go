@@ -2,7 +2,6 @@ package bench
 
 import (
 	"bytes"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -48,16 +47,5 @@ func TestShort(t *testing.T) {
 		if got := short(d); got != want {
 			t.Errorf("%d ns: got %s, want %s", d, got, want)
 		}
-	}
-}
-
-// What a process has used is known, for this one at least.
-func TestUsage(t *testing.T) {
-	all, plugins, err := family(os.Getpid())
-	if err != nil || plugins != (usage{}) {
-		t.Fatalf("got %+v, %+v, %v", all, plugins, err)
-	}
-	if all.peak < 1<<20 || all.peak > 8<<30 {
-		t.Errorf("%d bytes", all.peak)
 	}
 }

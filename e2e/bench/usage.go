@@ -1,11 +1,14 @@
 package bench
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -18,7 +21,8 @@ type usage struct {
 // tick is the unit of times in /proc: USER_HZ, which is 100 on all of Go's ports.
 const tick = 10 * time.Millisecond
 
-// usageOf reads /proc, see proc_pid_stat(5) and proc_pid_status(5).
+// usageOf reads /proc, see proc_pid_stat(5) and proc_pid_status(5). A process that
+// has ended has no memory any more, until it is buried; after that, it is an error.
 func usageOf(pid int) (usage, error) {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
@@ -37,11 +41,15 @@ func usageOf(pid int) (usage, error) {
 		}
 		ticks += n
 	}
-	kilobytes, err := strconv.ParseInt(strings.TrimSuffix(status(pid, "VmHWM"), " kB"), 10, 64)
-	if err != nil {
-		return usage{}, fmt.Errorf("bench: /proc/%d/status: %w", pid, err)
+	used := usage{cpu: time.Duration(ticks) * tick}
+	if peak := status(pid, "VmHWM"); peak != "" {
+		kilobytes, err := strconv.ParseInt(strings.TrimSuffix(peak, " kB"), 10, 64)
+		if err != nil {
+			return usage{}, fmt.Errorf("bench: /proc/%d/status: %w", pid, err)
+		}
+		used.peak = kilobytes << 10
 	}
-	return usage{cpu: time.Duration(ticks) * tick, peak: kilobytes << 10}, nil
+	return used, nil
 }
 
 // childrenOf are the processes that a process has started and that still run.
@@ -71,13 +79,17 @@ func status(pid int, name string) string {
 }
 
 // family is what a process and those that it started have used together, and what
-// the latter, which are plugins, have alone.
+// the latter, which are plugins, have alone. Whoever ends meanwhile counts for
+// nothing: a test's process has children of other tests too.
 func family(pid int) (all, plugins usage, err error) {
 	if all, err = usageOf(pid); err != nil {
 		return usage{}, usage{}, err
 	}
 	for _, child := range childrenOf(pid) {
 		used, err := usageOf(child)
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ESRCH) {
+			continue
+		}
 		if err != nil {
 			return usage{}, usage{}, err
 		}
