@@ -232,8 +232,8 @@ func TestDecisionLog(t *testing.T) {
 			d := decisions[len(decisions)-1]
 
 			checkIDs(t, d, line, err)
-			if d.Plugin != "aws_iid" || d.Question != tc.question || d.Outcome.Outcome != tc.outcome || d.Altered {
-				t.Errorf("got plugin %s, question %s, outcome %s, altered %v; want question %s, outcome %s", d.Plugin, d.Question, d.Outcome.Outcome, d.Altered, tc.question, tc.outcome)
+			if d.Plugin != "aws_iid" || d.Question != tc.question || d.Outcome.Outcome != tc.outcome || d.Taken != nil {
+				t.Errorf("got plugin %s, question %s, outcome %s, taken %v; want question %s, outcome %s", d.Plugin, d.Question, d.Outcome.Outcome, d.Taken, tc.question, tc.outcome)
 			}
 			if diff := cmp.Diff(tc.rules, d.Outcome.Rules); diff != "" {
 				t.Errorf("rules (-want +got):\n%s", diff)

@@ -187,7 +187,7 @@ func TestReader(t *testing.T) {
 		ID, Plugin, Question, Input string
 		Result, Outcome, Digest     string
 		Config                      map[string]any
-		Altered                     bool
+		Taken                       []string
 	}
 	var got []short
 	reader := NewReader(strings.NewReader(text))
@@ -196,15 +196,15 @@ func TestReader(t *testing.T) {
 		if err != nil {
 			break
 		}
-		got = append(got, short{d.Line, d.DecisionID, d.Plugin, d.Question, textOf(t, d.Input), textOf(t, d.Result), d.Outcome.Outcome, d.ConfigDigest, d.Config, d.Altered})
+		got = append(got, short{d.Line, d.DecisionID, d.Plugin, d.Question, textOf(t, d.Input), textOf(t, d.Result), d.Outcome.Outcome, d.ConfigDigest, d.Config, d.Taken})
 	}
 	config := map[string]any{"n": 1.0}
 	want := []short{
 		{Line: 1, ID: "before any configuration", Plugin: "aws_iid", Question: "decision"},
 		{Line: 3, ID: "1", Plugin: "aws_iid", Question: "decision", Input: `{"x":1.50}`, Result: `{"y":[]}`, Outcome: "denied", Digest: "a", Config: config},
 		{Line: 5, ID: "2", Plugin: "azure_msi", Question: "verify", Outcome: "bad_evidence", Digest: "a", Config: config},
-		{Line: 7, ID: "3", Plugin: "aws_iid", Question: "admission", Altered: true},
-		{Line: 8, ID: "4", Plugin: "aws_iid", Question: "admission", Digest: "a", Config: config, Altered: true},
+		{Line: 7, ID: "3", Plugin: "aws_iid", Question: "admission", Taken: []string{"/input"}},
+		{Line: 8, ID: "4", Plugin: "aws_iid", Question: "admission", Digest: "a", Config: config, Taken: []string{"/input"}},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

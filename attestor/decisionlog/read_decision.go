@@ -25,10 +25,9 @@ type Decision struct {
 	// input.
 	Input, Result rego.Value
 
-	// Altered says that the policy masked something, or that something was withheld:
-	// the input may not be what was decided on. Taken names what, "/input/peer" say.
-	Altered bool
-	Taken   []string
+	// Taken names what the policy masked and what was withheld, "/input/peer" say: if
+	// there is any, the input may not be what was decided on.
+	Taken []string
 
 	// Config is data.gatehouse.config of the decision; nil if the log doesn't have it.
 	Config map[string]any
@@ -71,8 +70,8 @@ func (l Line) Decision() (*Decision, error) {
 	return d, nil
 }
 
-// read reads OPA's EventV1, as far as it is needed: most of the time of a replay
-// would go into the rest. ok is false of anything that is no decision of Gatehouse.
+// read reads OPA's EventV1, as far as it is needed: the rest of a line takes long
+// to read. ok is false of anything that is no decision of Gatehouse.
 func (d *Decision) read(event *fastjson.Value, names *rego.Names) (ok bool) {
 	r := fieldReader{ok: event.Type() == fastjson.TypeObject}
 	var inputErr, resultErr error
@@ -95,7 +94,6 @@ func (d *Decision) read(event *fastjson.Value, names *rego.Names) (ok bool) {
 	custom := event.Get("custom")
 	d.Taken = slices.Concat(r.texts(event.Get("erased")), r.texts(event.Get("masked")),
 		r.texts(r.member(custom, "erased")), r.texts(r.member(custom, "masked"))) // by way of an upload
-	d.Altered = len(d.Taken) > 0
 	logged := r.member(custom, "gatehouse")
 	d.Outcome = Outcome{
 		Outcome: r.text(r.member(logged, "outcome")), Error: r.text(r.member(logged, "error")),

@@ -37,7 +37,7 @@ func TestDecision(t *testing.T) {
 	}
 	want := &Decision{
 		Line: 1, DecisionID: "1", Gatehouse: "v1.0.0", Revisions: map[string]string{"gatehouse": "a1", "policy": "r7"},
-		Plugin: "aws_iid", Question: "decision", Altered: true,
+		Plugin: "aws_iid", Question: "decision",
 		Taken: []string{"/input/peer", "/input/facts", "/result/selectors", "/result/exempt"},
 		Took:  3 * time.Microsecond,
 		Outcome: Outcome{

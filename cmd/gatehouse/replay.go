@@ -88,7 +88,7 @@ func (r *replayCommand) run(cmd *cobra.Command, args []string) error {
 	report, err := replay.Run(cmd.Context(), files, options)
 	done()
 	if report == nil && fresh {
-		os.Remove(r.html) // an empty page would say that all is well
+		os.Remove(r.html) // an empty file is not a report
 	}
 	if report != nil {
 		if err := r.show(cmd, html, report); err != nil {
