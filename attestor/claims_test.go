@@ -121,7 +121,7 @@ func TestDatabaseDown(t *testing.T) {
 	p := serve(t, newCloud(), &agentStore{})
 	server.Stop()
 	database := server.ConnectionString("postgres")
-	if _, err := p.config.Configure(t.Context(), configure(sharedClaims(database, `timeout = "500ms"`))); err != nil {
+	if _, err := p.config.Configure(t.Context(), configure(sharedClaims(database, `timeout = "1m"`))); err != nil {
 		t.Fatalf("a database that is down is no bad configuration: %v", err)
 	}
 	p.logs.next(t, "The database for claims can't be used; until it can, no node is let in")
@@ -148,7 +148,7 @@ func TestDatabaseGoesDownMeanwhile(t *testing.T) {
 	c := newCloud()
 	c.onCall = server.Stop
 	p := serve(t, c, &agentStore{})
-	p.configure(t, sharedClaims(server.Database(t), `timeout = "500ms"`))
+	p.configure(t, sharedClaims(server.Database(t), `timeout = "1m"`))
 	if _, err := p.attest(t, payload(t, nil)); status.Code(err) != codes.Unavailable {
 		t.Errorf("got %v, want Unavailable", err)
 	}

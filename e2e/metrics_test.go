@@ -11,9 +11,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/spire-gatehouse/gatehouse/e2e/process"
 	"github.com/spire-gatehouse/gatehouse/e2e/stage"
 	"github.com/spire-gatehouse/gatehouse/e2e/standin/aws"
+	"github.com/spire-gatehouse/gatehouse/internal/testport"
 )
 
 // scrape reads a server's Prometheus endpoint: each series without the label of
@@ -53,7 +53,7 @@ func TestMetrics(t *testing.T) {
 	writePolicy(t, shadow, map[string]string{"type.rego": typeSelector})
 	cloud := newAWS(t)
 	config := serverConfig(t, cloud, strings.Join([]string{cloud.PluginData(), policyBlock(dir), fmt.Sprintf("            shadow { directory = %q }", shadow)}, "\n"))
-	port, err := process.FreePort(t.Context())
+	port, err := testport.Free(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -18,6 +18,7 @@ import (
 
 	"github.com/spire-gatehouse/gatehouse/e2e/process"
 	"github.com/spire-gatehouse/gatehouse/e2e/repo"
+	"github.com/spire-gatehouse/gatehouse/internal/testport"
 )
 
 // Account is the account that moto's requests belong to, unless a role is
@@ -27,7 +28,7 @@ const Account = "123456789012"
 // ErrNotInstalled is the error of Start when there is no moto_server.
 var ErrNotInstalled = errors.New("moto_server is not installed: run make moto")
 
-const startTimeout = time.Minute
+const startTimeout = 4 * time.Minute
 
 // Server is a running moto_server.
 type Server struct {
@@ -43,7 +44,7 @@ func Start(ctx context.Context) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	port, err := process.FreePort(ctx)
+	port, err := testport.Free(ctx)
 	if err != nil {
 		return nil, err
 	}

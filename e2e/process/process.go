@@ -15,7 +15,7 @@ import (
 )
 
 // grace is how long a process may take to end after SIGTERM.
-const grace = 10 * time.Second
+const grace = 30 * time.Second
 
 // Process is a running program and all that it started.
 type Process struct {

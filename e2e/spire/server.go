@@ -18,6 +18,7 @@ import (
 	"google.golang.org/grpc/health/grpc_health_v1"
 
 	"github.com/spire-gatehouse/gatehouse/e2e/process"
+	"github.com/spire-gatehouse/gatehouse/internal/testport"
 )
 
 // ServerConfig says how to run a server.
@@ -63,7 +64,7 @@ type Server struct {
 }
 
 // startTimeout bounds the time until a server or an agent is up.
-const startTimeout = time.Minute
+const startTimeout = 4 * time.Minute
 
 // StartServer starts a server and waits until it is healthy. It stops with ctx
 // or by Stop. When it does not come up the error holds the end of its log.
@@ -75,7 +76,7 @@ func StartServer(ctx context.Context, binaries Binaries, config ServerConfig) (*
 	if err != nil {
 		return nil, err
 	}
-	port, err := process.FreePort(ctx)
+	port, err := testport.Free(ctx)
 	if err != nil {
 		cleanup()
 		return nil, err

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/spire-gatehouse/gatehouse/evidence/awsiid"
+	"github.com/spire-gatehouse/gatehouse/internal/testwait"
 )
 
 // To open a named pipe takes until somebody writes to it: none is opened.
@@ -36,7 +37,7 @@ func TestNamedPipes(t *testing.T) {
 				if want := tc.want + pipe + " is not a file"; err == nil || err.Error() != want {
 					t.Errorf("got %v, want %s", err, want)
 				}
-			case <-time.After(10 * time.Second):
+			case <-time.After(testwait.Patience):
 				t.Error("still waiting for the pipe")
 				// A writer that comes and goes ends the wait.
 				if writer, err := os.OpenFile(pipe, os.O_WRONLY, 0); err == nil {

