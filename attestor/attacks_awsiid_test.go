@@ -20,6 +20,7 @@ import (
 	"github.com/spire-gatehouse/gatehouse/attestor/plugindata"
 	"github.com/spire-gatehouse/gatehouse/evidence/awsiid"
 	testauthority "github.com/spire-gatehouse/gatehouse/internal/testauthority/awsiid"
+	"github.com/spire-gatehouse/gatehouse/internal/testwait"
 )
 
 // Attacks, each as the table in docs/security.md names it: on the plugin over
@@ -53,6 +54,12 @@ type awsScene struct {
 // newAWSScene configures a plugin with more than baseConfig has.
 func newAWSScene(t *testing.T, more string) *awsScene {
 	t.Helper()
+	return newAWSSceneWithin(t, testwait.Patience, more)
+}
+
+// newAWSSceneWithin bounds an evaluation of its policy.
+func newAWSSceneWithin(t *testing.T, limit time.Duration, more string) *awsScene {
+	t.Helper()
 	s := &awsScene{cloud: &attackedCloud{cloud: newCloud()}, store: &agentStore{}}
 	dir := t.TempDir()
 	for region := range authorityOf {
@@ -64,7 +71,7 @@ func newAWSScene(t *testing.T, more string) *awsScene {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.plugin = serveKind(t, attackedKind(s.cloud, certificates), s.store)
+	s.plugin = serveKind(t, within(limit, attackedKind(s.cloud, certificates)), s.store)
 	s.configure(t, baseConfig+more)
 	return s
 }

@@ -91,6 +91,7 @@ func TestAttackKeyFlood(t *testing.T) {
 	answers := make(chan error, tokens)
 	ctx, hangUp := context.WithTimeout(t.Context(), 3*time.Second)
 	defer hangUp()
+	began := time.Now()
 	before := s.authority.Requests(entra.KeysV1)
 	for n := range tokens {
 		payload := azurePayload(t, token.WithHeader("kid", fmt.Sprintf("unknown-%d", n)).Sign())
@@ -106,8 +107,9 @@ func TestAttackKeyFlood(t *testing.T) {
 			t.Errorf("got %v", err)
 		}
 	}
-	if fetched := s.authority.Requests(entra.KeysV1) - before; fetched > 1 {
-		t.Errorf("the keys were fetched %d times, want once at most", fetched)
+	// Once in five seconds, and more often only when the authority takes its time.
+	if fetched, most := s.authority.Requests(entra.KeysV1)-before, 1+int(time.Since(began)/(4*time.Second)); fetched > most {
+		t.Errorf("the keys were fetched %d times, want %d at most", fetched, most)
 	}
 }
 

@@ -47,8 +47,8 @@ selector contains "own" if {
 	count([1 | some x in numbers.range(1, 30000); some y in numbers.range(1, 30000); x == y * 31]) > 0
 }
 `})
-	s := newAWSScene(t, fmt.Sprintf("policy { directory = %q }", string(dir)))
-	s.refuses(t, genuine(t).json(t), refused{codes.Internal, "internal", "decide: rego: gatehouse.aws_iid.decision: not answered within 1s", 1})
+	s := newAWSSceneWithin(t, tooLong, fmt.Sprintf("policy { directory = %q }", string(dir)))
+	s.refuses(t, genuine(t).json(t), refused{codes.Internal, "internal", "decide: rego: gatehouse.aws_iid.decision: not answered within 3s", 1})
 }
 
 // TestAttackUndefinedPolicy: what a policy leaves open for a certain node is no

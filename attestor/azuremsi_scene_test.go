@@ -20,6 +20,7 @@ import (
 	"github.com/spire-gatehouse/gatehouse/attestor/plugindata"
 	"github.com/spire-gatehouse/gatehouse/evidence/azuremsi"
 	"github.com/spire-gatehouse/gatehouse/internal/testauthority/entra"
+	"github.com/spire-gatehouse/gatehouse/internal/testwait"
 )
 
 // The azure_msi plugin over gRPC: the real collector and the baseline policy,
@@ -65,7 +66,7 @@ type azureScene struct {
 func newAzureScene(t *testing.T) *azureScene {
 	t.Helper()
 	s := &azureScene{authority: entra.New(azureKey()), manager: newAzureManager(), store: &agentStore{}}
-	s.plugin = serveKind(t, s.kind(), s.store)
+	s.plugin = serveKind(t, within(testwait.Patience, s.kind()), s.store)
 	return s
 }
 

@@ -18,6 +18,7 @@ import (
 
 	"github.com/spire-gatehouse/gatehouse/attestor/plugindata"
 	"github.com/spire-gatehouse/gatehouse/internal/testauthority/entra"
+	"github.com/spire-gatehouse/gatehouse/internal/testwait"
 	"github.com/spire-gatehouse/gatehouse/tofu"
 )
 
@@ -49,7 +50,7 @@ func (nobodyAttested) GetAgentInfo(context.Context, *agentstorev1.GetAgentInfoRe
 // don't last, so that one machine can be let in again.
 func fuzzed(f *testing.F, kind Kind, config string) *snapshot {
 	f.Helper()
-	p := New(kind)
+	p := New(within(testwait.Patience, kind))
 	p.agents = tofu.New(nobodyAttested{})
 	loaded, err := p.load(f.Context(), configure(config), false)
 	if err != nil {
@@ -63,7 +64,7 @@ func fuzzed(f *testing.F, kind Kind, config string) *snapshot {
 // refused for one of the reasons that a payload may be.
 func decides(t *testing.T, s *snapshot, payload []byte) *record {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), testwait.Patience)
 	defer cancel()
 	rec := newRecord(time.Now, s, meter{})
 	err := attestSafely(ctx, s, rec, payload)

@@ -23,6 +23,7 @@ import (
 	"github.com/spire-gatehouse/gatehouse/attestor/plugindata"
 	"github.com/spire-gatehouse/gatehouse/evidence/awsiid"
 	testauthority "github.com/spire-gatehouse/gatehouse/internal/testauthority/awsiid"
+	"github.com/spire-gatehouse/gatehouse/internal/testwait"
 )
 
 // plugin is the plugin under test, over gRPC.
@@ -64,7 +65,7 @@ func awsOf(t *testing.T, c *cloud) Kind {
 			return built{}, []plugindata.Problem{testProblem}
 		}
 		config, problems := buildAWSIID(text, func(string) string { return "" })
-		b := built{collector: collector, policyConfig: config.policyConfig(), policy: config.Policy, shadow: config.Shadow, decisionLog: config.DecisionLog, claims: config.Claims, limits: config.Limits, cloudTimeout: time.Minute}
+		b := built{collector: collector, policyConfig: config.policyConfig(), policy: config.Policy, shadow: config.Shadow, decisionLog: config.DecisionLog, claims: config.Claims, limits: config.Limits, cloudTimeout: time.Minute, policyTimeout: testwait.Patience}
 		if template, _ := config.pathTemplate(); template != nil {
 			b.agentPath = func(claims any, facts map[string]any) (string, error) { return awsAgentPath(template, claims, facts) }
 		}
@@ -73,17 +74,21 @@ func awsOf(t *testing.T, c *cloud) Kind {
 	return kind
 }
 
-// patient gives policy the time that it takes on a machine where tests load policies
-// beside it.
-func patient(kind Kind) Kind {
+// within bounds an evaluation of policy, which otherwise has the time that it takes on a
+// machine that is busy with other things: for policies that take too long.
+func within(limit time.Duration, kind Kind) Kind {
 	build := kind.build
 	kind.build = func(ctx context.Context, text string, h host) (built, []plugindata.Problem) {
 		b, problems := build(ctx, text, h)
-		b.policyTimeout = time.Minute
+		b.policyTimeout = limit
 		return b, problems
 	}
 	return kind
 }
+
+// tooLong bounds the evaluations of policies that take too long, beside those of others
+// that must not.
+const tooLong = 3 * time.Second
 
 // serveKind serves a plugin of that kind.
 func serveKind(t *testing.T, kind Kind, store *agentStore) *plugin {

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/go-hclog"
+
+	"github.com/spire-gatehouse/gatehouse/internal/testwait"
 )
 
 // logSink keeps what the plugin logs.
@@ -41,7 +43,7 @@ func (s *logSink) Accept(_ string, level hclog.Level, msg string, args ...any) {
 // next waits for a line with that message, and takes it and all before it away.
 func (s *logSink) next(t *testing.T, msg string) map[string]any {
 	t.Helper()
-	late := time.After(4 * time.Minute) // on a machine that is busy with other things
+	late := time.After(testwait.Patience)
 	for {
 		s.mu.Lock()
 		for i, line := range s.lines {

@@ -27,7 +27,7 @@ func TestBundleCredentialsStaySecret(t *testing.T) {
 	}
 	config := func(url, more string) string { return starting("1s", url, more) }
 	p := serve(t, newCloud(), &agentStore{})
-	if _, err := p.config.Configure(t.Context(), configure(starting("60s", s.URL, ""))); err != nil {
+	if _, err := p.config.Configure(t.Context(), configure(starting("240s", s.URL, ""))); err != nil {
 		t.Fatal(err)
 	}
 	p.own(t)

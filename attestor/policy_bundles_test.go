@@ -13,6 +13,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/spire-gatehouse/gatehouse/internal/testbundles"
+	"github.com/spire-gatehouse/gatehouse/internal/testwait"
 )
 
 const bundlePath = "/bundles/policy.tar.gz"
@@ -51,7 +52,7 @@ func (b *bundled) config(extra ...string) string {
 	if b.persist != "" {
 		persist, directory = "persist = true\n", fmt.Sprintf("persistence_directory = %q\n", b.persist)
 	}
-	return baseConfig + "policy {\n start_timeout = \"60s\"\n" + strings.Join(extra, "\n") + directory +
+	return baseConfig + "policy {\n start_timeout = \"240s\"\n" + strings.Join(extra, "\n") + directory +
 		fmt.Sprintf("service \"acme\" {\n url = %q\n }\n", b.URL) + b.key.KeyBlock("release") +
 		fmt.Sprintf("bundle \"policy\" {\n service = \"acme\"\n resource = %q\n %s signing {\n keyid = \"release\"\n }\n %s }\n}\n", bundlePath, persist, everySecond)
 }
@@ -189,7 +190,7 @@ func TestPolicyBundles(t *testing.T) {
 	s.Publish("/rules", testbundles.Build(t, rules))
 	s.Publish("/data", testbundles.Build(t, data))
 	p := serve(t, newCloud(), &agentStore{})
-	config := baseConfig + fmt.Sprintf("policy {\n service \"s\" {\n url = %q\n }\n", s.URL) +
+	config := baseConfig + fmt.Sprintf("policy {\n start_timeout = \"240s\"\n service \"s\" {\n url = %q\n }\n", s.URL) +
 		"bundle \"rules\" {\n service = \"s\"\n resource = \"rules\"\n" + everySecond + "}\n" +
 		"bundle \"data\" {\n service = \"s\"\n resource = \"data\"\n" + everySecond + "}\n}\n"
 	if _, err := p.config.Configure(t.Context(), configure(config)); err != nil {
@@ -243,12 +244,12 @@ func TestPolicyBundlePersisted(t *testing.T) {
 	b.persist = t.TempDir()
 	startWithin := func(t *testing.T, timeout string) (*plugin, error) {
 		p := serve(t, newCloud(), &agentStore{})
-		_, err := p.config.Configure(t.Context(), configure(strings.Replace(b.config(), "60s", timeout, 1)))
+		_, err := p.config.Configure(t.Context(), configure(strings.Replace(b.config(), "240s", timeout, 1)))
 		return p, err
 	}
-	start := func(t *testing.T) (*plugin, error) { return startWithin(t, "60s") }
+	start := func(t *testing.T) (*plugin, error) { return startWithin(t, "240s") }
 	b.SetDown(true)
-	if _, err := startWithin(t, "1s"); status.Code(err) != codes.InvalidArgument || !strings.Contains(err.Error(), `policy: bundle "policy" could not be taken within 1s: server replied with Service Unavailable`) {
+	if _, err := startWithin(t, "3s"); status.Code(err) != codes.InvalidArgument || !strings.Contains(err.Error(), `policy: bundle "policy" could not be taken within 3s: server replied with Service Unavailable`) {
 		t.Fatalf("with nothing at all: got %v", err)
 	}
 	b.SetDown(false)
@@ -283,7 +284,7 @@ func TestPolicyBundlePersisted(t *testing.T) {
 	b.key2(t, onDisk)
 	t.Run("a bad one is nothing while the service is down", func(t *testing.T) {
 		b.SetDown(true)
-		if _, err := startWithin(t, "1s"); err == nil || !strings.Contains(err.Error(), "could not be taken within 1s") {
+		if _, err := startWithin(t, "3s"); err == nil || !strings.Contains(err.Error(), "could not be taken within 3s") {
 			t.Errorf("got %v", err)
 		}
 	})
@@ -343,9 +344,12 @@ func TestPolicyBundleAtConfigure(t *testing.T) {
 	p.wantOwn(t, "own:2")
 
 	p.configure(t, baseConfig)
-	if left := fetching(t); left != 0 {
-		t.Errorf("%d bundles are still fetched", left)
-	}
+	testwait.Until(t, func() string { // who has told that it is at its end is so a little later
+		if left := fetching(t); left != 0 {
+			return fmt.Sprintf("%d bundles are still fetched", left)
+		}
+		return ""
+	})
 }
 
 // validate asks whether a configuration is good, and returns what is not.
@@ -386,7 +390,7 @@ func TestPolicyBundleFromElsewhere(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := serve(t, newCloud(), &agentStore{})
-			if _, err := p.config.Configure(t.Context(), configure(baseConfig+"policy {\n"+config+"}\n")); err != nil {
+			if _, err := p.config.Configure(t.Context(), configure(baseConfig+"policy {\n start_timeout = \"240s\"\n"+config+"}\n")); err != nil {
 				t.Fatal(err)
 			}
 			p.wantOwn(t, "own:1")

@@ -52,7 +52,7 @@ func TestSwapUnderLoad(t *testing.T) {
 		})
 	}
 	publish(0)
-	p := serveKind(t, patient(awsOf(t, newCloud())), &agentStore{})
+	p := serve(t, newCloud(), &agentStore{})
 	p.configure(t, m.config())
 
 	stop := make(chan struct{})

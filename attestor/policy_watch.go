@@ -86,6 +86,8 @@ func (w *policyWatch) check(noticed time.Time) {
 	case w.ctx.Err() != nil:
 	case err != nil:
 		w.refused(messages(err), "directory", w.loader.source.Directory)
+	case next.digest == w.inForce().digest: // what was bad was undone while it was loaded
+		w.good()
 	default:
 		w.takeOver(w.ctx, next, noticed)
 	}

@@ -1,6 +1,7 @@
 package attestor
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -14,7 +15,7 @@ import (
 	"time"
 
 	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
-	"github.com/google/go-cmp/cmp"
+	gocmp "github.com/google/go-cmp/cmp"
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/spire-gatehouse/gatehouse/attestor/decisionlog"
@@ -30,8 +31,14 @@ type manual struct {
 // withShadow gives a configured plugin a shadow policy of these files.
 func (p *plugin) withShadow(t *testing.T, files map[string]string) *manual {
 	t.Helper()
+	return p.withShadowWithin(t, testwait.Patience, files)
+}
+
+// withShadowWithin bounds its evaluations.
+func (p *plugin) withShadowWithin(t *testing.T, limit time.Duration, files map[string]string) *manual {
+	t.Helper()
 	current := *p.under.current.Load()
-	loader := policyLoader{plugin: "aws_iid", source: policySource{Directory: string(newPolicyDir(t, files))}, config: p.policyConfig(t)}
+	loader := policyLoader{plugin: "aws_iid", source: policySource{Directory: string(newPolicyDir(t, files))}, config: p.policyConfig(t), timeout: limit}
 	revision, err := loader.load(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -76,7 +83,8 @@ func TestShadowDifferences(t *testing.T) {
 		scene   func(*cloud)
 		payload func(map[string]string)
 		shadow  map[string]string
-		denied  bool // by the policy in force
+		within  time.Duration // bounds the shadow policy; enough for any when it is 0
+		denied  bool          // by the policy in force
 		counted string
 		want    *decisionlog.Shadow // nil if nothing is told
 	}{
@@ -130,8 +138,8 @@ func TestShadowDifferences(t *testing.T) {
 			want:    &decisionlog.Shadow{Outcome: "denied", Differences: []string{newlyDenied}, Rules: []string{"no_facts"}},
 		},
 		"loops": {
-			shadow: map[string]string{"own.rego": forNode(`selector contains "x"`, loops)}, counted: "failed",
-			want: &decisionlog.Shadow{Outcome: "failed", Error: "rego: gatehouse.aws_iid.decision: not answered within 1s: context deadline exceeded"},
+			shadow: map[string]string{"own.rego": forNode(`selector contains "x"`, loops)}, within: tooLong, counted: "failed",
+			want: &decisionlog.Shadow{Outcome: "failed", Error: "rego: gatehouse.aws_iid.decision: not answered within 3s: context deadline exceeded"},
 		},
 		"errors": {
 			shadow: map[string]string{"own.rego": forNode(`selector contains "x"`, "to_number(input.plugin) == 1")}, counted: "failed",
@@ -149,7 +157,7 @@ func TestShadowDifferences(t *testing.T) {
 			}
 			p := serve(t, c, &agentStore{})
 			p.configure(t, baseConfig)
-			m := p.withShadow(t, tc.shadow)
+			m := p.withShadowWithin(t, cmp.Or(tc.within, testwait.Patience), tc.shadow)
 			got, err := p.attest(t, payload(t, tc.payload))
 			if tc.denied != (err != nil) {
 				t.Fatalf("attest: %v", err)
@@ -192,7 +200,7 @@ func TestShadowDifferences(t *testing.T) {
 				result.Error = tc.want.Error
 			}
 			tc.want.Revision = m.engine.Load().Revision()
-			if diff := cmp.Diff(*tc.want, result); diff != "" {
+			if diff := gocmp.Diff(*tc.want, result); diff != "" {
 				t.Errorf("told (-want +got):\n%s", diff)
 			}
 		})
@@ -324,7 +332,7 @@ func (l logged) shadowLines(t *testing.T, n int) []map[string]any {
 // missing at first, good, edited, broken, looping, and gone.
 func TestShadow(t *testing.T) {
 	log, dir := newLogged(t), policyDir(filepath.Join(t.TempDir(), "shadow"))
-	p := serve(t, newCloud(), &agentStore{})
+	p := serveKind(t, within(tooLong, awsOf(t, newCloud())), &agentStore{})
 	enforcing := newPolicyDir(t, map[string]string{"own.rego": selecting("own:enforced")})
 	config := enforcing.config() + log.config()
 	if _, err := p.config.Configure(t.Context(), configure(config+fmt.Sprintf("shadow { directory = %q }", string(dir)))); err != nil {
@@ -336,8 +344,10 @@ func TestShadow(t *testing.T) {
 	revision := p.under.current.Load().engine.Revision()
 	p.wantOwn(t, "own:enforced")
 
-	dir.write(t, "gatehouse/aws_iid/tofu.rego", tofuOff)
-	dir.write(t, "own.rego", selecting("own:shadow"))
+	// All at once, or some of it could take over before the rest.
+	if err := os.Rename(string(newPolicyDir(t, map[string]string{"own.rego": selecting("own:shadow")})), string(dir)); err != nil {
+		t.Fatal(err)
+	}
 	p.logs.next(t, shadowTookOver)
 	p.wantOwn(t, "own:enforced")
 	line := log.shadowLines(t, 1)[0]
@@ -373,7 +383,7 @@ func TestShadow(t *testing.T) {
 		p.wantOwn(t, "own:enforced")
 	}
 	lines := log.shadowLines(t, 3)
-	if text := fmt.Sprint(lines[2]["custom"]); !strings.Contains(text, "not answered within 1s") {
+	if text := fmt.Sprint(lines[2]["custom"]); !strings.Contains(text, "not answered within 3s") {
 		t.Errorf("the log has %s", text)
 	}
 

@@ -12,11 +12,13 @@ import (
 	"github.com/spire-gatehouse/gatehouse/e2e/process"
 	"github.com/spire-gatehouse/gatehouse/e2e/spire"
 	"github.com/spire-gatehouse/gatehouse/internal/testbundles"
+	"github.com/spire-gatehouse/gatehouse/internal/testwait"
 )
 
 // bundleBlock is a block policy with a signed bundle of a service.
 func bundleBlock(server *testbundles.Server, key *testbundles.Key, persistence string) string {
 	return fmt.Sprintf(`            policy {
+                start_timeout = "4m"
                 persistence_directory = %q
                 service "acme" {
                     url = %q
@@ -39,7 +41,7 @@ func bundleBlock(server *testbundles.Server, key *testbundles.Key, persistence s
 // loggedLater waits for a line that comes with the next poll of a service.
 func (s scene) loggedLater(t *testing.T, skip int, message string) process.Entry {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), testwait.Patience)
 	defer cancel()
 	entry, err := s.server.Log.Wait(ctx, skip, process.Message(message))
 	if err != nil {
@@ -108,8 +110,8 @@ func TestPolicyBundleRollsForwardAndBack(t *testing.T) {
 	if got, want := again.attests(t, fourthInstance), withType(firstAgent().Selectors, fourthInstance); !reflect.DeepEqual(got, want) {
 		t.Errorf("with the service down: got %v, want %v", got, want)
 	}
-	config := serverConfig(t, again.AWS, again.PluginData()+"\n"+strings.Replace(bundleBlock(service, key, t.TempDir()), "policy {", "policy {\n start_timeout = \"1s\"\n", 1))
-	const missing = `could not be taken within 1s: server replied with Service Unavailable`
+	config := serverConfig(t, again.AWS, again.PluginData()+"\n"+strings.Replace(bundleBlock(service, key, t.TempDir()), `"4m"`, `"3s"`, 1))
+	const missing = `could not be taken within 3s: server replied with Service Unavailable`
 	if server, err := spire.StartServer(t.Context(), binaries(t), config); err == nil || !strings.Contains(err.Error(), missing) {
 		if err == nil {
 			server.Stop()

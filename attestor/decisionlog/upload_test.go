@@ -48,7 +48,7 @@ func (c *collector) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func uploadTo(url, reporting string) Config {
 	return Config{Upload: &Upload{
-		Services:     fmt.Appendf(nil, `{"collector": {"url": %q, "response_header_timeout_seconds": 1, "credentials": {"bearer": {"token": "hush"}}}}`, url),
+		Services:     fmt.Appendf(nil, `{"collector": {"url": %q, "response_header_timeout_seconds": 240, "credentials": {"bearer": {"token": "hush"}}}}`, url),
 		DecisionLogs: fmt.Appendf(nil, `{"service": "collector", "resource": "/decisions", "reporting": %s}`, reporting),
 	}}
 }

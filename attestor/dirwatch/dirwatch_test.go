@@ -10,10 +10,8 @@ import (
 	"time"
 
 	"github.com/spire-gatehouse/gatehouse/attestor/dirwatch"
+	"github.com/spire-gatehouse/gatehouse/internal/testwait"
 )
-
-// deadline is how long a notice that must come may take.
-const deadline = 10 * time.Second
 
 // watched is a directory under watch. Changed, called for, sends on changed and
 // only returns when that is received.
@@ -44,11 +42,7 @@ func watch(t *testing.T, dir string, poll time.Duration) watched {
 	}()
 	t.Cleanup(func() {
 		cancel()
-		select {
-		case <-ended:
-		case <-time.After(deadline):
-			t.Error("the watch does not end")
-		}
+		testwait.Receive(t, ended, "the watch does not end")
 	})
 	w.wait(t)
 	return w
@@ -56,25 +50,15 @@ func watch(t *testing.T, dir string, poll time.Duration) watched {
 
 func (w watched) wait(t *testing.T) time.Time {
 	t.Helper()
-	select {
-	case noticed := <-w.changed:
-		return noticed
-	case <-time.After(deadline):
-		t.Fatal("no change is noticed")
-		panic("unreachable")
-	}
+	return testwait.Receive(t, w.changed, "no change is noticed")
 }
 
 // refused waits for the problem that there are too many folders.
 func (w watched) refused(t *testing.T) {
 	t.Helper()
-	select {
-	case err := <-w.problems:
-		if err.Error() != "dirwatch: "+w.dir+" has more than 1000 folders" {
-			t.Error(err)
-		}
-	case <-time.After(deadline):
-		t.Error("nobody says that there are too many folders")
+	err := testwait.Receive(t, w.problems, "nobody says that there are too many folders")
+	if err.Error() != "dirwatch: "+w.dir+" has more than 1000 folders" {
+		t.Error(err)
 	}
 }
 

@@ -11,9 +11,9 @@ import (
 	"reflect"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/spire-gatehouse/gatehouse/internal/testbundles"
+	"github.com/spire-gatehouse/gatehouse/internal/testwait"
 	"github.com/spire-gatehouse/gatehouse/rego/bundles"
 )
 
@@ -87,13 +87,7 @@ func contents(t *testing.T, set bundles.Set) map[string]string {
 
 func next[T any](t *testing.T, from chan T) T {
 	t.Helper()
-	select {
-	case got := <-from:
-		return got
-	case <-time.After(20 * time.Second):
-		t.Fatal("nothing is heard")
-		panic("unreachable")
-	}
+	return testwait.Receive(t, from, "nothing is heard")
 }
 
 func TestBundle(t *testing.T) {
