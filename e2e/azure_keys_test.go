@@ -17,8 +17,16 @@ import (
 )
 
 // keysInterval is the time in which Gatehouse asks an authority for its keys at
-// most once, whatever tokens come.
-const keysInterval = 5 * time.Second
+// most once, whatever tokens come; keysPatience that after which it asks once more
+// when there is no answer yet.
+const (
+	keysInterval = 5 * time.Second
+	keysPatience = 2 * time.Second
+)
+
+// slowAnswers is how often keys may have been asked for since then because an
+// answer took long, as on a machine that is busy with other things.
+func slowAnswers(began time.Time) int { return int(time.Since(began) / keysPatience) }
 
 // attestAll sends payloads to the server, many at a time, and returns the errors
 // by payload.
@@ -60,6 +68,7 @@ func TestAzureUnannouncedRotation(t *testing.T) {
 	first, second := s.Key(), azure.NewKey("second")
 	var rotate sync.Once
 	var ofSecond atomic.Int64
+	began := time.Now()
 	errs := s.attestAll(t, 16, machines, func(i int) []byte {
 		if i >= rotateAt {
 			rotate.Do(func() { s.Rotate(second, first) })
@@ -70,6 +79,7 @@ func TestAzureUnannouncedRotation(t *testing.T) {
 		}
 		return azurePayload(t, token)
 	})
+	slow := slowAnswers(began)
 	for i, err := range errs {
 		if err != nil {
 			t.Errorf("machine %d: %v", i, err)
@@ -82,8 +92,8 @@ func TestAzureUnannouncedRotation(t *testing.T) {
 		t.Errorf("%d agents, want %d", got, machines)
 	}
 	// Once at the first token, once when the new key appears.
-	if got := s.Authority.Requests(entra.KeysV1); got != 2 {
-		t.Errorf("the keys were asked for %d times, want 2", got)
+	if got, most := s.Authority.Requests(entra.KeysV1), 2+slow; got < 2 || got > most {
+		t.Errorf("the keys were asked for %d times, want 2, and no more than %d", got, most)
 	}
 }
 
@@ -131,7 +141,7 @@ func TestAzureUnknownKeys(t *testing.T) {
 		token.Key = forger
 		return azurePayload(t, token)
 	})
-	intervals := int(time.Since(began)/keysInterval) + 1
+	intervals, slow := int(time.Since(began)/keysInterval)+1, slowAnswers(began)
 	if meanwhile != nil {
 		t.Errorf("the honest machine: %v", meanwhile)
 	}
@@ -145,7 +155,7 @@ func TestAzureUnknownKeys(t *testing.T) {
 		t.Errorf("refused with %v", told)
 	}
 	asked := s.Authority.Requests(entra.KeysV1)
-	if asked > intervals+1 { // the first token of all asks, too
+	if asked > max(intervals, slow)+1 { // the first token of all asks, too
 		t.Errorf("the keys were asked for %d times in %d intervals", asked, intervals)
 	}
 	t.Logf("%d tokens in %s: keys asked for %d times, refused with %v", tokens, time.Since(began).Round(time.Millisecond), asked, told)

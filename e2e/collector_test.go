@@ -21,6 +21,7 @@ import (
 	"github.com/spire-gatehouse/gatehouse/evidence"
 	"github.com/spire-gatehouse/gatehouse/evidence/awsiid"
 	authority "github.com/spire-gatehouse/gatehouse/internal/testauthority/awsiid"
+	"github.com/spire-gatehouse/gatehouse/internal/testwait"
 )
 
 // A cloud is one that the collector is tested against.
@@ -99,7 +100,7 @@ func testCollector(t *testing.T, cloud cloud) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), testwait.Patience)
 		defer cancel()
 		return verified.Gather(ctx, []string{"instance"})["instance"]
 	}

@@ -9,7 +9,6 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -179,7 +178,7 @@ func TestDecisionLog(t *testing.T) {
 
 	// By way of the plugin's standard error, the server's log has the same.
 	for _, line := range lines {
-		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), testwait.Patience)
 		if _, err := s.server.Log.Wait(ctx, 0, func(e process.Entry) bool { return e.Message == "Decision" && e.Field("event") == line }); err != nil {
 			t.Errorf("the server's log has no such line: %s", line)
 		}

@@ -8,12 +8,12 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
 	"github.com/spire-gatehouse/gatehouse/e2e/attestors"
+	"github.com/spire-gatehouse/gatehouse/internal/testwait"
 )
 
 // A verdict is how an attestation, or a configuration, ends.
@@ -226,7 +226,7 @@ func (r *ring) hold(t *testing.T, attestor *attestors.Attestor, number int, tc d
 func attest(t *testing.T, attestor *attestors.Attestor, n *node) (attestors.Answer, error) {
 	t.Helper()
 	n.enter(t)
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), testwait.Patience)
 	defer cancel()
 	return attestor.Attest(ctx, n.payload(t))
 }
@@ -238,7 +238,7 @@ func reasonOf(t *testing.T, attestor *attestors.Attestor, err error) string {
 	if !ok {
 		return fmt.Sprint(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), testwait.Patience)
 	defer cancel()
 	entry, ok := attestor.Log.Find(ctx.Done(), func(e attestors.Entry) bool {
 		return e.Message == "Node attestation refused" && fmt.Sprint(e.Fields["decision_id"])+")" == id

@@ -18,6 +18,7 @@ import (
 	"github.com/spire-gatehouse/gatehouse/e2e/standin/aws"
 	"github.com/spire-gatehouse/gatehouse/e2e/standin/fault"
 	"github.com/spire-gatehouse/gatehouse/internal/testauthority/awsiid"
+	"github.com/spire-gatehouse/gatehouse/internal/testwait"
 )
 
 // stormy is an AWS of several accounts and regions in which calls go wrong, and
@@ -148,7 +149,7 @@ const retries = 5
 // within its retries, and none is told that it is denied.
 func TestThirtyPercentOfCallsFail(t *testing.T) {
 	t.Parallel()
-	s := newStormy(t, 1, "20s")
+	s := newStormy(t, 20, "20s") // every kind is among the first 19 calls
 	const each = 5
 	var payloads [][]byte
 	for _, p := range places() {
@@ -185,7 +186,7 @@ func TestThirtyPercentOfCallsFail(t *testing.T) {
 // within the deadline; other regions don't notice; and it is over when it is over.
 func TestOneAPIDown(t *testing.T) {
 	t.Parallel()
-	s := newStormy(t, 2, "4s")
+	s := newStormy(t, 2, "8s")
 	here, there := places()[0], places()[1]
 	if here.region == there.region || here.account != there.account {
 		t.Fatal("the places are not an account in two regions")
@@ -201,7 +202,7 @@ func TestOneAPIDown(t *testing.T) {
 			}
 			first, other := s.node(t, here, n), s.node(t, there, n)
 			s.faults.Set(fault.Rule{API: tc.api, Region: here.region, Share: 1, Kinds: []fault.Kind{tc.kind}})
-			ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+			ctx, cancel := context.WithTimeout(t.Context(), testwait.Patience)
 			defer cancel()
 			if _, err := s.attestor.Attest(ctx, first); status.Code(err) != codes.Unavailable {
 				t.Errorf("in the region where it %s: %v", tc.kind, err)
@@ -220,7 +221,7 @@ func TestOneAPIDown(t *testing.T) {
 // them, and are told to try again.
 func TestGlobalAPIDown(t *testing.T) {
 	t.Parallel()
-	s := newStormy(t, 5, "4s")
+	s := newStormy(t, 5, "8s")
 	for n, tc := range []struct {
 		api   string
 		kind  fault.Kind
@@ -237,7 +238,7 @@ func TestGlobalAPIDown(t *testing.T) {
 			}
 			payload := s.node(t, p, n)
 			s.faults.Set(fault.Rule{API: tc.api, Share: 1, Kinds: []fault.Kind{tc.kind}})
-			ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+			ctx, cancel := context.WithTimeout(t.Context(), testwait.Patience)
 			defer cancel()
 			if _, err := s.attestor.Attest(ctx, payload); status.Code(err) != codes.Unavailable {
 				t.Errorf("while it is %s: %v", tc.kind, err)
@@ -251,7 +252,7 @@ func TestGlobalAPIDown(t *testing.T) {
 // TestIAMOfOneAccountDown: IAM is one for all regions, but not for all accounts.
 func TestIAMOfOneAccountDown(t *testing.T) {
 	t.Parallel()
-	s := newStormy(t, 6, "4s")
+	s := newStormy(t, 6, "8s")
 	here, there := places()[0], places()[2]
 	first, other := s.node(t, here, 0), s.node(t, there, 0)
 	s.api.Faults.Add(aws.Fault{Action: "iam:GetInstanceProfile", Account: here.account, Error: &aws.Error{Status: 500, Code: "ServiceFailure", Message: "internal failure"}})
@@ -294,7 +295,7 @@ func (s *stormy) recovers(t *testing.T, payload []byte) {
 // TestOneAccountDown: a throttled account is nobody else's business.
 func TestOneAccountDown(t *testing.T) {
 	t.Parallel()
-	s := newStormy(t, 3, "4s")
+	s := newStormy(t, 3, "8s")
 	here, there := places()[0], places()[2]
 	first, other := s.node(t, here, 0), s.node(t, there, 0)
 	s.api.Faults.Add(aws.Fault{Account: here.account, Error: aws.Throttled()})
@@ -315,7 +316,7 @@ func TestOneAccountDown(t *testing.T) {
 // TestStaleReads: EC2 does not know an instance everywhere as soon as it runs.
 func TestStaleReads(t *testing.T) {
 	t.Parallel()
-	s := newStormy(t, 4, "4s")
+	s := newStormy(t, 4, "8s")
 	p := places()[0]
 	young := awsiid.NewDocument(p.region)
 	young.AccountID, young.InstanceID = p.account, p.node()
@@ -393,7 +394,7 @@ func TestAzureOneAPIDown(t *testing.T) {
 		for _, api := range []string{"login", "management"} {
 			t.Run(fmt.Sprint(api, " ", kind), func(t *testing.T) {
 				// One that has no keys, and no token of its own.
-				fresh := startAzureServer(t, s.Azure, azureBlock(t, azureSecret+"\ncloud_timeout = \"4s\"\n"), nil)
+				fresh := startAzureServer(t, s.Azure, azureBlock(t, azureSecret+"\ncloud_timeout = \"8s\"\n"), nil)
 				attest := func(payload []byte) error {
 					_, err := fresh.server.Attest(t.Context(), "azure_msi", payload)
 					return err

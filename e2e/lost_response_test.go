@@ -12,6 +12,7 @@ import (
 
 	"github.com/spire-gatehouse/gatehouse/e2e/repo"
 	"github.com/spire-gatehouse/gatehouse/internal/testpostgres"
+	"github.com/spire-gatehouse/gatehouse/internal/testwait"
 )
 
 // TestLostResponse: SPIRE stored the agent, and its answer never arrived. With the
@@ -37,7 +38,7 @@ func TestLostResponse(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), testwait.Patience)
 	defer cancel()
 	again, err := s.server.Attest(ctx, "aws_iid", node.Payload)
 	for ; status.Code(err) == codes.PermissionDenied && ctx.Err() == nil; again, err = s.server.Attest(ctx, "aws_iid", node.Payload) {

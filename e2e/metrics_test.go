@@ -14,6 +14,7 @@ import (
 	"github.com/spire-gatehouse/gatehouse/e2e/stage"
 	"github.com/spire-gatehouse/gatehouse/e2e/standin/aws"
 	"github.com/spire-gatehouse/gatehouse/internal/testport"
+	"github.com/spire-gatehouse/gatehouse/internal/testwait"
 )
 
 // scrape reads a server's Prometheus endpoint: each series without the label of
@@ -110,7 +111,7 @@ func TestMetrics(t *testing.T) {
 		prefix + `shadow_differences{difference="newly_denied",` + plugin + `}`:              "0",
 		prefix + `telemetry_dropped{kind="counter",` + plugin + `}`:                          "0",
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), testwait.Patience)
 	defer cancel()
 	for {
 		got, err := scrape(ctx, port)

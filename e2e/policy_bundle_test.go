@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/spire-gatehouse/gatehouse/e2e/process"
 	"github.com/spire-gatehouse/gatehouse/e2e/spire"

@@ -10,13 +10,13 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
 	"github.com/spire-gatehouse/gatehouse/e2e/process"
 	"github.com/spire-gatehouse/gatehouse/e2e/spire"
+	"github.com/spire-gatehouse/gatehouse/internal/testwait"
 )
 
 // Nodes that boot one after the other.
@@ -56,11 +56,10 @@ func policyBlock(dir string) string {
 	return fmt.Sprintf("            policy { directory = %q }", dir)
 }
 
-// logged waits for a line of the plugin's after the first skip, at most as long
-// as an edit may take to be in force.
+// logged waits for a line of the plugin's after the first skip.
 func (s scene) logged(t *testing.T, skip int, message string) process.Entry {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), testwait.Patience)
 	defer cancel()
 	entry, err := s.server.Log.Wait(ctx, skip, process.Message(message))
 	if err != nil {
@@ -114,10 +113,11 @@ func TestPolicyEditTakesHold(t *testing.T) {
 	}
 
 	at = s.server.Log.Len()
-	writePolicy(t, dir, map[string]string{
-		"shut_out.rego":      shutOut,
-		"shut_out/data.json": `{"instances": ["` + thirdInstance + `"]}`,
-	})
+	// The data first, as the rule could take over before they are there.
+	writePolicy(t, dir, map[string]string{"shut_out/data.json": `{"instances": ["` + thirdInstance + `"]}`})
+	s.logged(t, at, "Policy revision took over")
+	at = s.server.Log.Len()
+	writePolicy(t, dir, map[string]string{"shut_out.rego": shutOut})
 	s.logged(t, at, "Policy revision took over")
 	told, err := s.agent(t, s.boot(t, thirdInstance)).Refusal(t.Context())
 	if err != nil {

@@ -8,11 +8,11 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/spire-gatehouse/gatehouse/e2e/process"
 	"github.com/spire-gatehouse/gatehouse/e2e/spire"
 	"github.com/spire-gatehouse/gatehouse/e2e/stage"
+	"github.com/spire-gatehouse/gatehouse/internal/testwait"
 )
 
 // TestReconfigure changes a plugin_data_file and sends the server SIGUSR1, upon
@@ -51,7 +51,7 @@ func TestReconfigure(t *testing.T) {
 		if err := server.Signal(syscall.SIGUSR1); err != nil {
 			t.Fatal(err)
 		}
-		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), testwait.Patience)
 		defer cancel()
 		entry, err := server.Log.Wait(ctx, before, func(e process.Entry) bool {
 			return e.Message == logged && e.Field("plugin_name") == "aws_iid"

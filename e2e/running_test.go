@@ -6,10 +6,10 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/spire-gatehouse/gatehouse/e2e/process"
 	"github.com/spire-gatehouse/gatehouse/e2e/spire"
+	"github.com/spire-gatehouse/gatehouse/internal/testwait"
 )
 
 // running is a real SPIRE server that runs an attestor.
@@ -43,7 +43,7 @@ func (s running) agents(t *testing.T) []spire.Agent {
 // both have the decision's ID.
 func (s running) refusal(t *testing.T, told string) process.Entry {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), testwait.Patience)
 	defer cancel()
 	entry, err := s.server.Log.Wait(ctx, 0, func(e process.Entry) bool {
 		id := e.Field("decision_id")
