@@ -48,8 +48,8 @@ lint: ## staticcheck
 # compile Rego, one after another: slow with the race detector, which has nothing to
 # see there.
 test-go: postgres ## Go tests, with the race detector
-	CGO_ENABLED=1 $(GO) test -race -timeout 20m $$($(GO) list ./... | grep -v -e /cmd/ -e /policies$$)
-	$(GO) test -timeout 20m ./cmd/... ./policies
+	CGO_ENABLED=1 $(GO) test -race -timeout 60m $$($(GO) list ./... | grep -v -e /cmd/ -e /policies$$)
+	$(GO) test -timeout 60m ./cmd/... ./policies
 
 FUZZTIME ?= 1m
 fuzz: ## fuzz every parser, and payload to decision, for FUZZTIME each
@@ -63,7 +63,7 @@ soak: ## attest under faults, reloads and re-configurations for SOAKTIME
 	cd e2e && SOAKTIME=$(SOAKTIME) $(GO) test -count=1 -timeout 0 -v -run '^TestSoak$$' .
 
 test-e2e: spire moto postgres chromium ## real SPIRE, cloud stand-ins, moto, PostgreSQL, Chromium
-	cd e2e && $(GO) test -count=1 -timeout 20m -parallel 4 ./... # most wait more than they work; not cached: go test does not see the plugin that they build
+	cd e2e && $(GO) test -count=1 -timeout 60m -parallel 4 ./... # most wait more than they work; not cached: go test does not see the plugin that they build
 
 spire: ## get SPIRE's server and agent (the first time builds them: about 8 minutes on two cores)
 	@cd e2e && $(GO) run ./cmd/spire

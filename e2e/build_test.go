@@ -49,6 +49,19 @@ func TestBuildIsStaticAndReproducible(t *testing.T) {
 	}
 }
 
+// TestProfile: the compiler can read the profile by which it optimises a release.
+func TestProfile(t *testing.T) {
+	t.Parallel()
+	root, err := repo.Root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	prepare := exec.CommandContext(t.Context(), "go", "tool", "preprofile", "-i", filepath.Join(root, "tools", "cpu.pgo"), "-o", filepath.Join(t.TempDir(), "edges"))
+	if output, err := prepare.CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, output)
+	}
+}
+
 // copySource copies the checkout without what was made in it.
 func copySource(t *testing.T) string {
 	t.Helper()

@@ -3,14 +3,15 @@ package process_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/spire-gatehouse/gatehouse/e2e/process"
+	"github.com/spire-gatehouse/gatehouse/internal/testwait"
 )
 
 func shell(t *testing.T, script string) *process.Process {
@@ -37,17 +38,12 @@ func TestStopEndsChildrenToo(t *testing.T) {
 	}
 	p.Stop()
 	// The kernel has killed the child, and it is for init to bury it.
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-	defer cancel()
-	ticker := time.NewTicker(10 * time.Millisecond)
-	defer ticker.Stop()
-	for !gone(child) {
-		select {
-		case <-ctx.Done():
-			t.Fatalf("the child %d still runs", child)
-		case <-ticker.C:
+	testwait.Until(t, func() string {
+		if gone(child) {
+			return ""
 		}
-	}
+		return fmt.Sprintf("the child %d still runs", child)
+	})
 }
 
 // gone says whether a process runs no more: a zombie does not.

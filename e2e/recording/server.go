@@ -29,7 +29,7 @@ type server struct {
 }
 
 // patience is how long anything may take.
-const patience = 3 * time.Minute
+const patience = 4 * time.Minute
 
 // start starts a server in a directory, below which its plugins write their logs.
 func start(ctx context.Context, programs Programs, dir string, aws *awsCloud, azure *azureCloud) (*server, error) {

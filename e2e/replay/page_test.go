@@ -9,12 +9,12 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 
+	"github.com/spire-gatehouse/gatehouse/internal/testwait"
 	"github.com/spire-gatehouse/gatehouse/replay"
 	"github.com/spire-gatehouse/gatehouse/replay/page"
 )
@@ -38,12 +38,31 @@ func browser(t *testing.T) context.Context {
 		t.Skip(text)
 	}
 	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox,
-		chromedp.UserDataDir(t.TempDir()), chromedp.WSURLReadTimeout(time.Minute))
+		chromedp.UserDataDir(profile(t)), chromedp.WSURLReadTimeout(testwait.Patience))
 	ctx, stop := chromedp.NewExecAllocator(t.Context(), options...)
 	t.Cleanup(stop)
 	ctx, stop = chromedp.NewContext(ctx)
 	t.Cleanup(stop)
 	return ctx
+}
+
+// profile is a directory for a browser. Its processes, of which only the first is waited
+// for, may still write to it when it is removed.
+func profile(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "gatehouse-chromium-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		testwait.Until(t, func() string {
+			if err := os.RemoveAll(dir); err != nil {
+				return err.Error()
+			}
+			return ""
+		})
+	})
+	return dir
 }
 
 // opened writes a report's page, and opens it. What the page asks of the network, and
@@ -166,12 +185,9 @@ func TestHostilePage(t *testing.T) {
 	}
 }
 
-// patience is how long anything in the page may take.
-const patience = time.Minute
-
 func get[T any](t *testing.T, ctx context.Context, action chromedp.Action[T]) T {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, testwait.Patience)
 	defer cancel()
 	value, err := chromedp.Run(ctx, action)
 	if err != nil {

@@ -8,12 +8,12 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
 	"github.com/spire-gatehouse/gatehouse/e2e/spire"
+	"github.com/spire-gatehouse/gatehouse/internal/testwait"
 )
 
 const joinToken = `
@@ -135,11 +135,7 @@ func TestStopLeavesNothing(t *testing.T) {
 		t.Fatalf("no state of the running server: %v", err)
 	}
 	cancel() // as Ctrl-C does
-	select {
-	case <-server.Done():
-	case <-time.After(30 * time.Second):
-		t.Fatal("the server still runs")
-	}
+	testwait.Receive(t, server.Done(), "the server still runs")
 	if err := syscall.Kill(-pid, 0); err != syscall.ESRCH {
 		t.Errorf("its process group is still there: %v", err)
 	}

@@ -2,6 +2,7 @@ package awsiid_test
 
 import (
 	"fmt"
+	"math"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/service/organizations"
@@ -58,7 +59,11 @@ func TestFlatCost(t *testing.T) {
 				if got := gather(t, node, tc.fact); got.Status != evidence.StatusKnown {
 					t.Fatalf("got %+v", got)
 				}
-				return testing.AllocsPerRun(100, func() { gather(t, node, tc.fact) })
+				least := math.Inf(1)
+				for range 5 { // something else may go on in the background
+					least = min(least, testing.AllocsPerRun(100, func() { gather(t, node, tc.fact) }))
+				}
+				return least
 			}
 			if small, large := cost(tc.small(t)), cost(tc.large(t)); large > small*1.2 {
 				t.Errorf("%v allocations, and %v in the small", large, small)

@@ -24,7 +24,7 @@ const (
 	wantID = "spiffe://example.org/spire/agent/aws_iid/" + account + "/" + region + "/" + instanceID
 
 	// logTimeout bounds the wait for a log line that must come.
-	logTimeout = 10 * time.Second
+	logTimeout = time.Minute
 )
 
 // run tells the whole story. What it starts ends before it returns.

@@ -6,9 +6,9 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"testing"
-	"time"
 
 	"github.com/spire-gatehouse/gatehouse/e2e/standin/fault"
+	"github.com/spire-gatehouse/gatehouse/internal/testwait"
 )
 
 const answer = "an answer of some length"
@@ -25,7 +25,7 @@ func serve(t *testing.T, seed uint64) (*fault.Injector, string) {
 // well on the way.
 func ask(t *testing.T, url, scope string) (status int, text string, err error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), testwait.Patience)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
