@@ -91,7 +91,7 @@ func TestAttackQuotaBurn(t *testing.T) {
 		payloads = append(payloads, genuine(t, of(account, id)).json(t))
 	}
 	s.cloud.members = append(s.cloud.members, "999999999906") // the last has joined
-	before := s.cloud.lists.Load()
+	before, began := s.cloud.lists.Load(), time.Now()
 	got := make([]codes.Code, len(payloads))
 	var all sync.WaitGroup
 	for n, payload := range payloads {
@@ -105,8 +105,9 @@ func TestAttackQuotaBurn(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
-	if lists := s.cloud.lists.Load() - before; lists > 2 {
-		t.Errorf("seven nodes had the organization listed %d times", lists)
+	// Once in ten seconds, which a busy machine may need more of.
+	if lists, most := s.cloud.lists.Load()-before, 2+int64(time.Since(began)/(20*time.Second)); lists > most {
+		t.Errorf("seven nodes had the organization listed %d times, want %d at most", lists, most)
 	}
 }
 

@@ -265,8 +265,11 @@ func TestTooManyAtATime(t *testing.T) {
 		t.Errorf("the log says %v", line)
 	}
 	close(collectors["only"].proceed)
-	for _, answer := range []<-chan error{first, second, p.begin(t)} {
-		if err := <-answer; status.Code(err) != codes.InvalidArgument {
+	for _, answer := range []func() error{
+		func() error { return <-first }, func() error { return <-second },
+		func() error { return <-p.begin(t) }, // when there is room again
+	} {
+		if err := answer(); status.Code(err) != codes.InvalidArgument {
 			t.Errorf("got %v", err)
 		}
 	}
