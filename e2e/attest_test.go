@@ -105,7 +105,7 @@ func TestRealVector(t *testing.T) {
 
 func TestCloudDownIsUnavailable(t *testing.T) {
 	t.Parallel()
-	s := start(t, `            cloud_timeout = "2s"`)
+	s := start(t, `            cloud_timeout = "8s"`)
 	node := s.boot(t, instanceID)
 	s.API.Faults.Add(aws.Fault{Action: "ec2:DescribeInstances", Error: aws.Unavailable()})
 	_, err := s.server.Attest(t.Context(), "aws_iid", node.Payload)

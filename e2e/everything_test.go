@@ -64,7 +64,7 @@ func TestEverythingOn(t *testing.T) {
             allowed_account_ids = ["`+member+`"]
             account_ids_for_local_validation = ["`+managementAccount+`"]
             disable_instance_profile_selectors = false
-            cloud_timeout = "30s"
+            cloud_timeout = "4m"
             agent_path_template = "/{{ .PluginName }}/{{ .Tags.env | upper }}/{{ .AccountID }}/{{ .InstanceID }}"
             verify_organization {
                 management_account_id = "`+managementAccount+`"

@@ -64,6 +64,7 @@ type Engine struct {
 	admission query
 	decision  query
 	redactor  *redactor // nil if the policy has none
+	turns     turns     // of both queries
 
 	// For Explain and Coverage.
 	parts    []part
@@ -148,6 +149,7 @@ func newEngine(ctx context.Context, opts Options) (*Engine, error) {
 		compiler: compiler,
 		store:    store,
 		modules:  src.modules,
+		turns:    newTurns(),
 	}
 	queries, err := newQueries(ctx, compiler, store, caps)
 	if err != nil {
@@ -235,6 +237,10 @@ func (e *Engine) ask(ctx context.Context, entrypoint string, q query, in Input) 
 	}
 	asked.enforced = e.enforced
 	defer func() { tell(ctx, asked) }()
+	if err := e.turns.take(ctx); err != nil {
+		return nil, e.failed(entrypoint, fmt.Errorf("stopped: %w", context.Cause(ctx)))
+	}
+	defer e.turns.giveBack()
 	limited, cancel := context.WithTimeout(ctx, e.timeout)
 	defer cancel()
 	results, err := q.evaluate(limited, asked.input, in.Time, tracersOf(ctx)...)

@@ -14,10 +14,10 @@ const (
 
 // What the self-tests of a policy may take, and how much is said about them.
 const (
-	maxTestTime     = 2 * time.Second  // one test
-	maxAllTestsTime = 10 * time.Second // all of them
-	maxFailures     = 20               // reported
-	maxFailedCases  = 5                // reported of one test
+	maxTestTime     = 2 * time.Second // one test
+	maxAllTestsTime = time.Minute     // all of them, their compilation included
+	maxFailures     = 20              // reported
+	maxFailedCases  = 5               // reported of one test
 )
 
 // maxTrialBytes is how much memory a policy may take in its tests and on the
@@ -55,3 +55,7 @@ const (
 // defaultTimeout is how long one evaluation may take. The baseline takes less
 // than a thousandth of it.
 const defaultTimeout = time.Second
+
+// evaluationsPerProcessor is how many of an engine's evaluations go on at a time: so
+// many that a few endless ones hold up nobody, and so few that each gets on.
+const evaluationsPerProcessor = 8

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -166,6 +167,30 @@ func TestExplanationBounds(t *testing.T) {
 	events.TraceEvent(topdown.Event{})
 	if len(events.events) != maxTraceEvents || events.dropped != 1 {
 		t.Errorf("one more: %d events, %d were dropped", len(events.events), events.dropped)
+	}
+}
+
+// TestTurns: so many evaluate at a time. One more waits until another is done, or for
+// as long as its caller does.
+func TestTurns(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(3))
+	turns := newTurns()
+	for range 3 * evaluationsPerProcessor {
+		if err := turns.take(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	gone, hangUp := context.WithCancel(t.Context())
+	hangUp()
+	if err := turns.take(gone); !errors.Is(err, context.Canceled) {
+		t.Errorf("one more: got %v", err)
+	}
+	if _, err := (&Engine{plugin: "p", turns: turns}).ask(gone, "decision", query{}, Input{Plugin: "p", TrustDomain: "td", Time: time.Unix(1, 0), Evidence: map[string]any{}}); !errors.Is(err, context.Canceled) {
+		t.Errorf("one more question: got %v", err)
+	}
+	turns.giveBack()
+	if err := turns.take(t.Context()); err != nil {
+		t.Errorf("when one is done: got %v", err)
 	}
 }
 
