@@ -39,7 +39,7 @@ type Options struct {
 	// has "deny", "warn" or "off" for rules by name.
 	Config map[string]any
 
-	// Timeout bounds one evaluation. Zero means one second.
+	// Timeout bounds one evaluation. Zero means five seconds.
 	Timeout time.Duration
 
 	// SelfTest says of which files the tests must pass; nil for none.
