@@ -1,7 +1,6 @@
 package attestor
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -15,7 +14,7 @@ import (
 	"time"
 
 	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
-	gocmp "github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp"
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/spire-gatehouse/gatehouse/attestor/decisionlog"
@@ -157,7 +156,11 @@ func TestShadowDifferences(t *testing.T) {
 			}
 			p := serve(t, c, &agentStore{})
 			p.configure(t, baseConfig)
-			m := p.withShadowWithin(t, cmp.Or(tc.within, testwait.Patience), tc.shadow)
+			limit := testwait.Patience
+			if tc.within > 0 {
+				limit = tc.within
+			}
+			m := p.withShadowWithin(t, limit, tc.shadow)
 			got, err := p.attest(t, payload(t, tc.payload))
 			if tc.denied != (err != nil) {
 				t.Fatalf("attest: %v", err)
@@ -200,7 +203,7 @@ func TestShadowDifferences(t *testing.T) {
 				result.Error = tc.want.Error
 			}
 			tc.want.Revision = m.engine.Load().Revision()
-			if diff := gocmp.Diff(*tc.want, result); diff != "" {
+			if diff := cmp.Diff(*tc.want, result); diff != "" {
 				t.Errorf("told (-want +got):\n%s", diff)
 			}
 		})
