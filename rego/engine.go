@@ -7,12 +7,14 @@ import (
 	"fmt"
 	"io/fs"
 	"regexp"
+	"runtime"
 	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/storage"
 	"github.com/open-policy-agent/opa/v1/storage/inmem"
 	"github.com/open-policy-agent/opa/v1/util"
+	"golang.org/x/sync/semaphore"
 )
 
 // The entrypoints of a plugin's package.
@@ -64,7 +66,10 @@ type Engine struct {
 	admission query
 	decision  query
 	redactor  *redactor // nil if the policy has none
-	turns     turns     // of both queries
+
+	// turns are for evaluations, of both queries. The little time that one has would pass
+	// for each of a thousand nodes that come together while the others are evaluated for.
+	turns *semaphore.Weighted
 
 	// For Explain and Coverage.
 	parts    []part
@@ -149,7 +154,7 @@ func newEngine(ctx context.Context, opts Options) (*Engine, error) {
 		compiler: compiler,
 		store:    store,
 		modules:  src.modules,
-		turns:    newTurns(),
+		turns:    semaphore.NewWeighted(int64(evaluationsPerProcessor * runtime.GOMAXPROCS(0))),
 	}
 	queries, err := newQueries(ctx, compiler, store, caps)
 	if err != nil {
@@ -237,10 +242,10 @@ func (e *Engine) ask(ctx context.Context, entrypoint string, q query, in Input) 
 	}
 	asked.enforced = e.enforced
 	defer func() { tell(ctx, asked) }()
-	if err := e.turns.take(ctx); err != nil {
+	if err := e.turns.Acquire(ctx, 1); err != nil {
 		return nil, e.failed(entrypoint, fmt.Errorf("stopped: %w", context.Cause(ctx)))
 	}
-	defer e.turns.giveBack()
+	defer e.turns.Release(1)
 	limited, cancel := context.WithTimeout(ctx, e.timeout)
 	defer cancel()
 	results, err := q.evaluate(limited, asked.input, in.Time, tracersOf(ctx)...)

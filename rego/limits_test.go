@@ -15,6 +15,8 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/tester"
 	"github.com/open-policy-agent/opa/v1/topdown"
+
+	"github.com/spire-gatehouse/gatehouse/policies"
 )
 
 // TestSourceBounds tries what a policy's files may be on both sides of each bound.
@@ -173,23 +175,22 @@ func TestExplanationBounds(t *testing.T) {
 // TestTurns: so many evaluate at a time. One more waits until another is done, or for
 // as long as its caller does.
 func TestTurns(t *testing.T) {
-	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(3))
-	turns := newTurns()
-	for range 3 * evaluationsPerProcessor {
-		if err := turns.take(t.Context()); err != nil {
-			t.Fatal(err)
-		}
+	engine, err := New(t.Context(), Options{Plugin: "aws_iid", Policy: policies.Baseline()})
+	if err != nil {
+		t.Fatal(err)
 	}
-	gone, hangUp := context.WithCancel(t.Context())
-	hangUp()
-	if err := turns.take(gone); !errors.Is(err, context.Canceled) {
+	in := Input{Plugin: "aws_iid", TrustDomain: "example.org", Time: time.Unix(1, 0), Evidence: map[string]any{}}
+	all := int64(evaluationsPerProcessor * runtime.GOMAXPROCS(0))
+	if !engine.turns.TryAcquire(all) {
+		t.Fatalf("there are no %d turns", all)
+	}
+	gone, hangUp := context.WithTimeout(t.Context(), time.Millisecond)
+	defer hangUp()
+	if _, err := engine.Decide(gone, in); !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "stopped") {
 		t.Errorf("one more: got %v", err)
 	}
-	if _, err := (&Engine{plugin: "p", turns: turns}).ask(gone, "decision", query{}, Input{Plugin: "p", TrustDomain: "td", Time: time.Unix(1, 0), Evidence: map[string]any{}}); !errors.Is(err, context.Canceled) {
-		t.Errorf("one more question: got %v", err)
-	}
-	turns.giveBack()
-	if err := turns.take(t.Context()); err != nil {
+	engine.turns.Release(1)
+	if _, err := engine.Decide(t.Context(), in); err != nil {
 		t.Errorf("when one is done: got %v", err)
 	}
 }
