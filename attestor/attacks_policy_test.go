@@ -70,7 +70,7 @@ func TestAttackUndefinedPolicy(t *testing.T) {
 		"the server's own path": {path, `agent_path := object.get({"ami-5fb8c835": "/spire/server"}, input.evidence.image_id, "/spire/agent/aws_iid/x")`,
 			"admit: rego: gatehouse.aws_iid.admission: agent_path ", 0},
 		"an unknown fact": {rule, `required_fact contains "everything" if input.evidence.image_id == "ami-5fb8c835"`,
-			`policy asks for fact "everything"`, 0},
+			`admit: rego: gatehouse.aws_iid.admission: asks for fact "everything"; aws_iid has eks, instance, instance_profile, organization`, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := newPolicyDir(t, map[string]string{tc.file: "package gatehouse.aws_iid\n\n" + tc.policy + "\n"})

@@ -6,8 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"regexp"
 	"runtime"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
@@ -63,6 +66,7 @@ type Engine struct {
 	encoder   encoder
 	rules     []Rule
 	enforced  enforcement
+	facts     []string // that there are, sorted; nil if the schema does not say
 	admission query
 	decision  query
 	redactor  *redactor // nil if the policy has none
@@ -150,6 +154,7 @@ func newEngine(ctx context.Context, opts Options) (*Engine, error) {
 		revision: revision(opts.Plugin, src.files, configJSON),
 		rules:    rules,
 		enforced: enforced,
+		facts:    factNames(src.schemas, opts.Plugin),
 		parts:    scanParts(packageRef(opts.Plugin), src.modules),
 		compiler: compiler,
 		store:    store,
@@ -196,7 +201,8 @@ func newStore(data, config map[string]any) (storage.Store, error) {
 func (e *Engine) Revision() string { return e.revision }
 
 // Admit asks what shows in the signed evidence already. While the agent path
-// needs facts it is undefined; with them in the input, Admit is asked again.
+// needs facts it is undefined; with them in the input, Admit is asked again. To ask for
+// a fact that there is not is an error: no policy can be meant to do without it.
 func (e *Engine) Admit(ctx context.Context, in Input) (Admission, error) {
 	value, err := e.ask(ctx, admission, e.admission, in)
 	if err != nil {
@@ -206,7 +212,26 @@ func (e *Engine) Admit(ctx context.Context, in Input) (Admission, error) {
 	if err != nil {
 		return Admission{}, e.failed(admission, err)
 	}
+	if len(answer.Denials()) > 0 {
+		return answer, nil
+	}
+	for _, name := range slices.Concat(answer.Required, answer.Optional) {
+		if e.facts != nil && !slices.Contains(e.facts, name) {
+			return Admission{}, e.failed(admission, fmt.Errorf("asks for fact %q; %s has %s", name, e.plugin, strings.Join(e.facts, ", ")))
+		}
+	}
 	return answer, nil
+}
+
+// factNames are those that a plugin's schema of the input describes.
+func factNames(schemas *ast.SchemaSet, plugin string) []string {
+	at := schemas.Get(ast.Ref{ast.SchemaRootDocument, ast.StringTerm(plugin)})
+	for _, name := range []string{"properties", "facts", "properties"} {
+		object, _ := at.(map[string]any)
+		at = object[name]
+	}
+	described, _ := at.(map[string]any)
+	return slices.Sorted(maps.Keys(described))
 }
 
 // Decide asks for the decision over all that is known.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
-	"slices"
 )
 
 // tryOut asks both questions about every sample, so that a policy that can give
@@ -41,19 +40,13 @@ func (e *Engine) tryOut(ctx context.Context, samples fs.FS) error {
 	return errors.Join(problems...)
 }
 
-// try asks as an attestation does. The sample has every fact that there is, or a
-// status in its place, so that a fact that it lacks doesn't exist.
+// try asks as an attestation does.
 func (e *Engine) try(ctx context.Context, in Input) error {
 	early := in
 	early.Facts, early.FactsStatus = nil, nil
 	admission, err := e.Admit(ctx, early)
 	if err != nil {
 		return err
-	}
-	for _, name := range slices.Concat(admission.Required, admission.Optional) {
-		if in.Facts[name] == nil && in.FactsStatus[name] == "" {
-			return e.failed("admission", fmt.Errorf("asks for fact %q, which %s does not have", name, e.plugin))
-		}
 	}
 	decision, err := e.Decide(ctx, in)
 	if err != nil || admission.AgentPath == "" || len(admission.Denials()) > 0 || len(decision.Denials()) > 0 {
