@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	"github.com/spire-gatehouse/gatehouse/attestor/decisionlog"
-	"github.com/spire-gatehouse/gatehouse/evidence"
 	"github.com/spire-gatehouse/gatehouse/rego"
 )
 
@@ -27,10 +26,10 @@ type judgement struct {
 	missing []string
 }
 
-// judgeAgain has another policy, engine's, judge what one has judged. It sees what it would
-// see in force: no facts at admission, unless its agent path needs them, and then those
-// that it asks for. Such as were not gathered are missing; without one that it requires
-// it can't decide, and decided is false. The error says that the evaluation failed.
+// judgeAgain has another policy, engine's, judge what one has judged, as it would in force.
+// Facts that it asks for and that were not gathered are missing; without one that it
+// requires it can't decide, and decided is false. The error says that it would refuse
+// the node for a fault of its own.
 func judgeAgain(ctx context.Context, engine *rego.Engine, first judgement) (again judgement, decided bool, err error) {
 	ctx, stop := rego.BoundMemory(ctx)
 	defer stop()
@@ -39,50 +38,17 @@ func judgeAgain(ctx context.Context, engine *rego.Engine, first judgement) (agai
 			err = fmt.Errorf("%w: %w", cause, err)
 		}
 	}()
-	again = judgement{input: first.input, whole: first.whole}
-	early := first.input
-	early.Facts, early.FactsStatus = nil, nil
-	admission, err := engine.Admit(ctx, early)
-	if err == nil && admission.AgentPath == "" && first.input.Facts != nil && len(admission.Denials()) == 0 {
-		admission, err = engine.Admit(ctx, admission.Gathered(first.input))
+	retaken, err := engine.Retake(ctx, first.input, first.agentPath)
+	again = judgement{input: retaken.Input, denials: retaken.Denials(), agentPath: retaken.Admission.AgentPath}
+	if first.whole { // otherwise none had been gathered yet
+		again.missing = slices.Concat(retaken.Required, retaken.Optional)
+		slices.Sort(again.missing)
 	}
-	if err != nil {
-		return again, false, err
+	if decision := retaken.Decision; decision != nil {
+		again.whole, again.agentPath = true, decision.AgentPath
+		again.selectors, again.canReattest = decision.Selectors, decision.CanReattest
 	}
-	again.denials, again.agentPath = admission.Denials(), admission.AgentPath
-	if len(again.denials) > 0 || !first.whole {
-		return again, true, nil
-	}
-	var lacking []string
-	lacking, again.missing = missingFacts(first.input, admission)
-	if len(lacking) > 0 {
-		return again, false, nil
-	}
-	decision, err := engine.Decide(ctx, admission.Gathered(first.input))
-	if err != nil {
-		return again, false, err
-	}
-	again.denials, again.agentPath = decision.Denials(), decision.AgentPath
-	again.selectors, again.canReattest = decision.Selectors, decision.CanReattest
-	return again, true, nil
-}
-
-// missingFacts are facts that an admission asks for and that were not collected, for
-// nobody else wanted them; lacking are those of them that it requires.
-func missingFacts(in rego.Input, admission rego.Admission) (lacking, all []string) {
-	for _, name := range admission.Required {
-		if in.FactsStatus[name] == string(evidence.StatusNotCollected) {
-			lacking = append(lacking, name)
-		}
-	}
-	all = slices.Clone(lacking)
-	for _, name := range admission.Optional {
-		if in.FactsStatus[name] == string(evidence.StatusNotCollected) {
-			all = append(all, name)
-		}
-	}
-	slices.Sort(all)
-	return lacking, all
+	return again, again.whole || len(again.denials) > 0 || !first.whole, err
 }
 
 // What two judgements differ in, in the words of metrics.

@@ -79,13 +79,14 @@ func TestShadowDifferences(t *testing.T) {
 	}
 	const bare = "agent_path := $\"/spire/agent/aws_iid/bare/{input.evidence.instance_id}\"\n"
 	for name, tc := range map[string]struct {
-		scene   func(*cloud)
-		payload func(map[string]string)
-		shadow  map[string]string
-		within  time.Duration // bounds the shadow policy; enough for any when it is 0
-		denied  bool          // by the policy in force
-		counted string
-		want    *decisionlog.Shadow // nil if nothing is told
+		scene    func(*cloud)
+		payload  func(map[string]string)
+		attested bool // according to SPIRE
+		shadow   map[string]string
+		within   time.Duration // bounds the shadow policy; enough for any when it is 0
+		denied   bool          // by the policy in force
+		counted  string
+		want     *decisionlog.Shadow // nil if nothing is told
 	}{
 		"the same policy": {counted: "same"},
 		"a selector more": {
@@ -136,6 +137,25 @@ func TestShadowDifferences(t *testing.T) {
 			counted: "different",
 			want:    &decisionlog.Shadow{Outcome: "denied", Differences: []string{newlyDenied}, Rules: []string{"no_facts"}},
 		},
+		"denies at admission, when first use is not known": {
+			shadow:  map[string]string{"own.rego": "package gatehouse.aws_iid\n\nadmission_violation contains {\"rule\": \"no_tofu\", \"msg\": \"no\"} if not input.tofu.attested == false\n"},
+			counted: "different",
+			want:    &decisionlog.Shadow{Outcome: "denied", Differences: []string{newlyDenied}, Rules: []string{"no_tofu"}},
+		},
+		"another agent path of an agent that has attested": {
+			attested: true, denied: true,
+			shadow:  map[string]string{"gatehouse/aws_iid/agent_path.rego": "package gatehouse.aws_iid\n\n" + bare},
+			counted: "different",
+			want: &decisionlog.Shadow{
+				Outcome: "admitted", Differences: []string{newlyAdmitted, otherAgentPath},
+				AgentPath: "/spire/agent/aws_iid/bare/i-0b22a22eec53b9321",
+			},
+		},
+		"a fact that there is not": {
+			shadow:  map[string]string{"own.rego": "package gatehouse.aws_iid\n\noptional_fact contains \"instnace\" if not input.peer\n"},
+			counted: "failed",
+			want:    &decisionlog.Shadow{Outcome: "failed", Error: `asks for fact "instnace"`},
+		},
 		"loops": {
 			shadow: map[string]string{"own.rego": forNode(`selector contains "x"`, loops)}, within: tooLong, counted: "failed",
 			want: &decisionlog.Shadow{Outcome: "failed", Error: "rego: gatehouse.aws_iid.decision: not answered within 3s: context deadline exceeded"},
@@ -154,7 +174,11 @@ func TestShadowDifferences(t *testing.T) {
 			if tc.scene != nil {
 				tc.scene(c)
 			}
-			p := serve(t, c, &agentStore{})
+			store := &agentStore{}
+			if tc.attested {
+				store.add(agentID)
+			}
+			p := serve(t, c, store)
 			p.configure(t, baseConfig)
 			limit := testwait.Patience
 			if tc.within > 0 {

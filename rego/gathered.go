@@ -8,10 +8,10 @@ import (
 // NotCollected is the status of a fact that nobody asked for: see input.facts_status.
 const NotCollected = "not_collected"
 
-// Gathered is an input as the decision would see it after this admission, where its
+// gathered is an input as the decision would see it after this admission, where its
 // facts were gathered for another policy: those that this one doesn't want would not
 // be there, nor why they could not be learned. The input that is given is not changed.
-func (a Admission) Gathered(in Input) Input {
+func (a Admission) gathered(in Input) Input {
 	var unwanted []string
 	wanted := func(name string) bool { return slices.Contains(a.Required, name) || slices.Contains(a.Optional, name) }
 	for name := range in.Facts {

@@ -1,22 +1,20 @@
-package rego_test
+package rego
 
 import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-
-	"github.com/spire-gatehouse/gatehouse/rego"
 )
 
 // TestGathered: facts that nobody would gather are not there, and say why; what was given
 // stays as it was.
 func TestGathered(t *testing.T) {
-	in := rego.Input{
+	in := Input{
 		Facts:       map[string]any{"a": 1, "b": 2, "c": nil},
 		FactsStatus: map[string]string{"c": "absent", "d": "error", "e": "absent", "f": "not_collected"},
 	}
-	got := rego.Admission{Required: []string{"a"}, Optional: []string{"d"}}.Gathered(in)
-	want := rego.Input{
+	got := Admission{Required: []string{"a"}, Optional: []string{"d"}}.gathered(in)
+	want := Input{
 		Facts:       map[string]any{"a": 1},
 		FactsStatus: map[string]string{"b": "not_collected", "c": "not_collected", "d": "error", "e": "not_collected", "f": "not_collected"},
 	}

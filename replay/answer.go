@@ -36,8 +36,6 @@ type Answer struct {
 	// Lacking are facts that policy wants and the log does not have; it decides
 	// without those that are optional.
 	Lacking []string `json:"lacking,omitempty"`
-
-	facts map[string]any // that it was decided with
 }
 
 // refused reports whether the node is not let in.

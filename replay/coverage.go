@@ -93,13 +93,10 @@ func (c *coverage) watch(ctx context.Context, plugin string, engine *rego.Engine
 	return rego.WithCoverage(ctx, c.seen)
 }
 
-// dropFacts asks about a node that is let in once more for each of its facts, as
-// if the cloud said that there is no such thing.
-func (c *coverage) dropFacts(in rego.Input, with *Answer, ask func(rego.Input) *Answer) {
-	if with.Outcome != Allowed {
-		return
-	}
-	for name := range with.facts {
+// dropFacts asks about a node that is let in once more for each of the facts that this
+// was decided with, as if the cloud said that there is no such thing.
+func (c *coverage) dropFacts(in rego.Input, facts map[string]any, with *Answer, ask func(rego.Input) *Answer) {
+	for name := range facts {
 		less := in
 		less.Facts, less.FactsStatus = maps.Clone(in.Facts), maps.Clone(in.FactsStatus)
 		delete(less.Facts, name)

@@ -14,7 +14,7 @@ type again struct {
 	from           *engines
 	digest, plugin string // digest is of config
 	config         map[string]any
-	in             rego.Input
+	in             rego.Input // as it was asked last
 }
 
 // locatable reports whether there is something to locate.

@@ -172,7 +172,7 @@ func (w *work) compare(ctx context.Context, d *decisionlog.Decision, in rego.Inp
 		if why != nil {
 			return r, why
 		}
-		old, r.comparison = w.timed(ctx, w.against, other, in, path)
+		old, _, r.comparison = w.timed(ctx, w.against, other, in, path)
 		r.hasCompared = true
 		if len(d.Taken) > 0 {
 			r.noted = append(r.noted, remark{why: "has masked parts: both policies were asked without them", detail: strings.Join(d.Taken, ", ")})
@@ -185,11 +185,11 @@ func (w *work) compare(ctx context.Context, d *decisionlog.Decision, in rego.Inp
 	if w.coverage != nil {
 		watched = w.coverage.watch(ctx, in.Plugin, engine)
 	}
-	now, took := w.timed(watched, w.candidate, engine, in, path)
+	now, asked, took := w.timed(watched, w.candidate, engine, in, path)
 	r.candidate = took
-	if w.coverage != nil {
-		w.coverage.dropFacts(in, now, func(in rego.Input) *Answer {
-			answer, _ := w.timed(ctx, w.candidate, engine, in, path)
+	if w.coverage != nil && now.Outcome == Allowed {
+		w.coverage.dropFacts(in, asked.Facts, now, func(in rego.Input) *Answer {
+			answer, _, _ := w.timed(ctx, w.candidate, engine, in, path)
 			return answer
 		})
 	}
@@ -200,7 +200,7 @@ func (w *work) compare(ctx context.Context, d *decisionlog.Decision, in rego.Inp
 		r.entries = w.options.Entries.affected(in, old, now)
 		r.change = w.change(d, in, old, now, &r)
 		if locatable(r.change.Classes) {
-			r.change.again = &again{w.candidate, digest, in.Plugin, config, in}
+			r.change.again = &again{w.candidate, digest, in.Plugin, config, asked}
 		}
 	}
 	return r, nil
@@ -217,14 +217,14 @@ func (w *work) incomparable(d *decisionlog.Decision, old *Answer) *remark {
 
 // timed asks an engine, and says how long it took. A policy that does not come to an end
 // is given up: it would take a third of a minute for each line of the log.
-func (w *work) timed(ctx context.Context, of *engines, engine *rego.Engine, in rego.Input, path string) (*Answer, time.Duration) {
+func (w *work) timed(ctx context.Context, of *engines, engine *rego.Engine, in rego.Input, path string) (answer *Answer, asked rego.Input, took time.Duration) {
 	started := w.options.Now()
-	answer := ask(ctx, engine, in, path)
-	took := w.options.Now().Sub(started)
+	answer, asked = ask(ctx, engine, in, path)
+	took = w.options.Now().Sub(started)
 	if took >= askTimeout && of.late.Add(1) == maxLate {
 		w.giveUp(fmt.Errorf("policy %s took %v and longer for %d decisions: it is given up", of.policy.Name, askTimeout, maxLate))
 	}
-	return answer, took
+	return answer, asked, took
 }
 
 func (w *work) change(d *decisionlog.Decision, in rego.Input, old, now *Answer, r *result) *Change {

@@ -1,0 +1,133 @@
+package rego
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// statusError is the status of a fact that could not be learned: see input.facts_status.
+const statusError = "error"
+
+// TofuLacking stands among the facts that are lacking for input.tofu: whether the agent
+// has attested was not asked then.
+const TofuLacking = "tofu"
+
+// A Retaken is what a policy makes of a node that another policy decided about.
+type Retaken struct {
+	Admission Admission
+
+	// Decision is nil where the admission denies, or Required is not empty.
+	Decision *Decision
+
+	// Input is what policy was asked about last.
+	Input Input
+
+	// Required and Optional are facts that the policy asks for and that nobody gathered,
+	// sorted. It can't decide without those that it requires.
+	Required, Optional []string
+}
+
+// Denials are the violations that deny, wherever they came up.
+func (r Retaken) Denials() []Violation {
+	if r.Decision != nil {
+		return r.Decision.Denials()
+	}
+	return r.Admission.Denials()
+}
+
+// Retake asks about a node that another policy decided about, what the engine would be asked
+// if it were in force, in the same order: the admission, without facts; again, when it is
+// known whether its agent path is in use; and the decision, with those facts that it asks
+// for, which the admission may need for the path, too. in is what is known of the node, and
+// decided the agent path that in.Tofu is about. An error is of a policy for which the node
+// would be refused.
+func (e *Engine) Retake(ctx context.Context, in Input, decided string) (Retaken, error) {
+	r := Retaken{Input: in}
+	r.Input.Facts, r.Input.FactsStatus = nil, nil
+	known := in.Tofu
+	if err := e.readmit(ctx, &r, known, decided); err != nil || len(r.Admission.Denials()) > 0 {
+		return r, err
+	}
+	r.lack(in)
+	if len(r.Required) > 0 {
+		return r, nil
+	}
+	tofu := r.Input.Tofu
+	r.Input = r.Admission.gathered(in)
+	r.Input.Tofu = tofu
+	if r.Admission.AgentPath == "" {
+		wanted := r.Admission
+		err := e.readmit(ctx, &r, known, decided)
+		r.Admission.Required, r.Admission.Optional = wanted.Required, wanted.Optional
+		switch {
+		case err != nil || len(r.Admission.Denials()) > 0:
+			return r, err
+		case r.Admission.AgentPath == "":
+			return r, e.failed(admission, errors.New("gives no agent_path, even with all the facts that it asked for"))
+		}
+	}
+	answer, err := e.Decide(ctx, r.Input)
+	if err != nil {
+		return r, err
+	}
+	if len(answer.Denials()) == 0 && answer.AgentPath != r.Admission.AgentPath {
+		return r, e.failed(decision, fmt.Errorf("has agent_path %q, but the admission had %q: first use was checked for the latter", answer.AgentPath, r.Admission.AgentPath))
+	}
+	r.Decision = &answer
+	return r, nil
+}
+
+// readmit asks for the admission, and once more when first use of its agent path has
+// something to say.
+func (e *Engine) readmit(ctx context.Context, r *Retaken, known *Tofu, decided string) (err error) {
+	r.Input.Tofu = nil
+	if r.Admission, err = e.Admit(ctx, r.Input); err != nil || len(r.Admission.Denials()) > 0 {
+		return err
+	}
+	path := r.Admission.AgentPath
+	if path == "" || known == nil {
+		return nil
+	}
+	r.Input.Tofu = known
+	if path != decided && decided != "" {
+		// Nobody has attested under the new path. What is remembered is of the machine,
+		// whatever its path.
+		r.Input.Tofu = &Tofu{First: known.First}
+	}
+	if *r.Input.Tofu == (Tofu{}) {
+		return nil
+	}
+	if r.Admission, err = e.Admit(ctx, r.Input); err != nil || len(r.Admission.Denials()) > 0 {
+		return err
+	}
+	if r.Admission.AgentPath != path {
+		return e.failed(admission, fmt.Errorf("has an agent_path that depends on input.tofu: %q became %q", path, r.Admission.AgentPath))
+	}
+	return nil
+}
+
+// lack lists what the admission asks for and nobody gathered.
+func (r *Retaken) lack(in Input) {
+	missing := func(name string) bool {
+		_, there := in.Facts[name]
+		status := in.FactsStatus[name]
+		return !there && (status == "" || status == NotCollected)
+	}
+	for _, name := range r.Admission.Required {
+		if missing(name) || in.FactsStatus[name] == statusError {
+			r.Required = append(r.Required, name)
+		}
+	}
+	if in.Tofu == nil {
+		r.Required = append(r.Required, TofuLacking)
+	}
+	for _, name := range r.Admission.Optional {
+		if missing(name) {
+			r.Optional = append(r.Optional, name)
+		}
+	}
+	slices.Sort(r.Required)
+	slices.Sort(r.Optional)
+}
