@@ -97,3 +97,31 @@ func pathOf(t *testing.T, line string) string {
 	}
 	return event.Result.AgentPath
 }
+
+// TestRuleOfTwoEffects: a rule may warn of one thing and deny for another.
+func TestRuleOfTwoEffects(t *testing.T) {
+	lines := linesOf(t, "aws_iid")
+	line := attested(t, lines)
+	for field, value := range map[string]any{
+		"custom.gatehouse.outcome": "denied",
+		"custom.gatehouse.rules":   []any{map[string]any{"rule": "age", "effect": "denied"}, map[string]any{"rule": "age", "effect": "warned"}},
+		"result.violations":        []any{map[string]any{"rule": "age", "msg": "too old"}},
+		"result.warnings":          []any{map[string]any{"rule": "age", "msg": "is getting old"}},
+	} {
+		line = changed(t, line, field, value)
+	}
+	report := run(t, replay.Options{Candidate: replay.Baseline()}, logOf("log", lines[0], line))
+	if diff := cmp.Diff(map[replay.ClassName][]string{replay.NewlyAllowed: {"age"}}, classesOf(report)); diff != "" {
+		t.Errorf("%s (-want +got):\n%s", report.Verdict, diff)
+	}
+}
+
+// TestNoRule: who was denied by no rule that the log names is let in newly all the same.
+func TestNoRule(t *testing.T) {
+	lines := linesOf(t, "aws_iid")
+	line := changed(t, changed(t, attested(t, lines), "custom.gatehouse.outcome", "denied"), "custom.gatehouse.rules", nil)
+	report := run(t, replay.Options{Candidate: replay.Baseline()}, logOf("log", lines[0], line))
+	if diff := cmp.Diff(map[replay.ClassName][]string{replay.NewlyAllowed: {"no rule"}}, classesOf(report)); diff != "" {
+		t.Errorf("%s (-want +got):\n%s", report.Verdict, diff)
+	}
+}

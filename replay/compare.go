@@ -46,10 +46,13 @@ func compare(old, now *Answer, fields func() map[string]string) []hit {
 	case old.Outcome == Allowed && now.Outcome == Denied:
 		add(NewlyDenied, now.rules()...)
 	case old.refused() && now.Outcome == Allowed:
-		if old.Outcome == Failed {
+		switch rules := old.rules(); {
+		case old.Outcome == Failed:
 			add(NewlyAllowed, "no answer")
-		} else {
-			add(NewlyAllowed, old.rules()...)
+		case len(rules) == 0:
+			add(NewlyAllowed, "no rule")
+		default:
+			add(NewlyAllowed, rules...)
 		}
 	case old.Outcome == Denied && now.Outcome == Denied && !slices.Equal(old.rules(), now.rules()):
 		add(OtherReasons, strings.Join(old.rules(), ", ")+" → "+strings.Join(now.rules(), ", "))

@@ -81,9 +81,12 @@ func recordedAnswer(d *decisionlog.Decision) (*Answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	effects := map[string]string{}
+	effects := map[string]string{} // of violations
 	for _, fired := range d.Outcome.Rules {
-		effects[fired.Rule] = fired.Effect
+		// A rule may also be among the warnings, which says nothing of its violations.
+		if known := effects[fired.Rule]; known == "" || known == rego.EffectWarned {
+			effects[fired.Rule] = fired.Effect
+		}
 	}
 	slices.Sort(result.selectors)
 	answer := &Answer{AgentPath: result.agentPath, Exempt: result.exempt, Warnings: result.warnings}
