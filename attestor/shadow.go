@@ -195,8 +195,11 @@ func (s *shadow) judge(c shadowCase) (err error) {
 	case !decided:
 		counted, result = "undecided", decisionlog.Shadow{Outcome: "undecided", FactsMissing: again.missing}
 	default:
-		if result = compare(c.judgement, again); len(result.Differences) > 0 {
+		switch result = compare(c.judgement, again); {
+		case len(result.Differences) > 0:
 			counted = "different"
+		case len(again.missing) > 0: // what it would have gathered may have made a difference
+			counted, result = "undecided", decisionlog.Shadow{Outcome: "undecided", FactsMissing: again.missing}
 		}
 	}
 	result.Revision = engine.Revision()

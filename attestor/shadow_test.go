@@ -127,6 +127,17 @@ func TestShadowDifferences(t *testing.T) {
 			shadow: map[string]string{"own.rego": "package gatehouse.aws_iid\n\nrequired_fact contains \"instance_profile\"\n"}, counted: "undecided",
 			want: &decisionlog.Shadow{Outcome: "undecided", FactsMissing: []string{"instance_profile"}},
 		},
+		"a fact that nobody gathered, and that it can do without": {
+			shadow: map[string]string{"own.rego": "package gatehouse.aws_iid\n\noptional_fact contains \"organization\"\n"}, counted: "undecided",
+			want: &decisionlog.Shadow{Outcome: "undecided", FactsMissing: []string{"organization"}},
+		},
+		"different even without a fact that nobody gathered": {
+			shadow:  map[string]string{"own.rego": selecting("own:x") + "\noptional_fact contains \"organization\"\n"},
+			counted: "different",
+			want: &decisionlog.Shadow{
+				Outcome: "attested", Differences: []string{selectorsGained}, SelectorsGained: []string{"own:x"}, FactsMissing: []string{"organization"},
+			},
+		},
 		"a fact that it doesn't ask for": {
 			shadow:  map[string]string{"gatehouse/aws_iid/instance_state.rego": "package gatehouse.aws_iid\n\nviolation contains {\"rule\": \"instance_state\", \"msg\": input.facts_status.instance} if not input.facts.instance\n"},
 			counted: "different",

@@ -56,6 +56,14 @@ func sorted(texts []string) []string {
 	return texts
 }
 
+func suffixed(texts []string, suffix string) []string {
+	all := make([]string, 0, len(texts))
+	for _, text := range texts {
+		all = append(all, text+suffix)
+	}
+	return all
+}
+
 func prefixed(prefix string, texts []string) []string {
 	all := make([]string, 0, len(texts))
 	for _, text := range texts {

@@ -52,6 +52,10 @@ func TestAskedAsNodes(t *testing.T) {
 			files: map[string]string{"own.rego": head + "optional_fact contains \"instnace\"\n"},
 			line:  good, want: map[replay.ClassName][]string{replay.NoAnswer: {`rego: gatehouse.aws_iid.admission: asks for fact "…"; aws_iid has eks, instance, instance_profile, organization`}},
 		},
+		"an optional fact that nobody gathered": {
+			files: map[string]string{"own.rego": head + "optional_fact contains \"organization\"\n\nviolation contains {\"rule\": \"own\", \"msg\": \"m\"} if input.facts.organization.state != \"ACTIVE\"\n"},
+			line:  good, want: map[replay.ClassName][]string{replay.FactsLacking: {"organization; decided without it"}},
+		},
 		"a path that depends on first use": {
 			files: map[string]string{"own.rego": head + "exempt contains \"first_identity\"\n", "gatehouse/aws_iid/agent_path.rego": head + "agent_path := $\"/spire/agent/aws_iid/{input.evidence.instance_id}/{_uses}\"\n\n_uses := object.get(input, [\"tofu\", \"first\", \"uses\"], 0)\n"},
 			line:  known, want: map[replay.ClassName][]string{replay.NoAnswer: {`rego: gatehouse.aws_iid.admission: has an agent_path that depends on input.tofu: "…" became "…"`}},

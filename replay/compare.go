@@ -31,9 +31,7 @@ func compare(old, now *Answer, fields func() map[string]string) []hit {
 		if old.refused() {
 			refused = "; refused then by " + strings.Join(old.rules(), ", ")
 		}
-		for _, fact := range now.Lacking {
-			add(FactsLacking, fact+refused)
-		}
+		add(FactsLacking, suffixed(now.Lacking, refused)...)
 		// An agent that was turned away as attested is unknown under its new ID: it may
 		// well get in.
 		if moved, from, to := pathChange(old, now, fields); moved {
@@ -67,6 +65,8 @@ func compare(old, now *Answer, fields func() map[string]string) []hit {
 			add(Reattestation, reattests[now.CanReattest])
 		}
 	}
+	// What it would have gathered may have made it decide otherwise.
+	add(FactsLacking, suffixed(now.Lacking, "; decided without it")...)
 	if !now.refused() && !old.refused() {
 		before, after := ruleNames(old.Warnings), ruleNames(now.Warnings)
 		add(Warnings, changes(warns, warnsNoMore, before, after)...)

@@ -193,9 +193,6 @@ func (w *work) compare(ctx context.Context, d *decisionlog.Decision, in rego.Inp
 			return answer
 		})
 	}
-	if now.Outcome != Unknown && len(now.Lacking) > 0 {
-		r.noted = append(r.noted, remark{why: "lacks facts that the candidate would like to have, and decides without: " + strings.Join(now.Lacking, ", ")})
-	}
 	if r.hits = compare(old, now, func() map[string]string { return fields(in) }); len(r.hits) > 0 {
 		r.entries = w.options.Entries.affected(in, old, now)
 		r.change = w.change(d, in, old, now, &r)
