@@ -21,6 +21,8 @@ func TestBadLines(t *testing.T) {
 	lines := linesOf(t, "aws_iid")
 	config, good := lines[0], attested(t, lines)
 	tag := changed(t, good, "input.facts.instance.tags", map[string]any{})
+	templated := changed(t, changed(t, changed(t, good, "custom.gatehouse.outcome", "denied"), "result", nil), "path", "gatehouse/aws_iid/admission")
+	templated = changed(t, templated, "custom.gatehouse.rules", []any{map[string]any{"rule": "agent_path_template", "effect": "denied"}})
 	for name, tc := range map[string]struct {
 		line    string
 		against bool
@@ -52,6 +54,12 @@ func TestBadLines(t *testing.T) {
 			skipped: true, want: replay.Remark{Why: "has its agent's ID masked, so that it can't be told whose first use it was", Detail: "/custom/gatehouse/agent_id, /result"}},
 		"result masked": {line: changed(t, changed(t, good, "result", nil), "erased", []string{"/result"}),
 			skipped: true, want: replay.Remark{Why: "has masked parts, so that what was recorded can't come out again: compare with another policy by --against", Detail: "/result"}},
+		"evidence masked, against a policy": {line: changed(t, changed(t, good, "input.evidence", nil), "erased", []string{"/input/evidence"}), against: true,
+			skipped: true, want: replay.Remark{Why: "has an input without evidence, time or trust domain, which no policy is asked about"}},
+		"template of the path": {line: templated,
+			skipped: true, want: replay.Remark{Why: "was refused by the plugin and not by policy: agent_path_template"}},
+		"template of the path, against a policy": {line: templated, against: true,
+			skipped: true, want: replay.Remark{Why: "was refused by the plugin and not by policy: agent_path_template"}},
 		"unknown configuration": {line: changed(t, good, "custom.gatehouse.config", "another"),
 			skipped: true, want: replay.Remark{Why: "is made with a configuration that the log does not have: give it with --config"}},
 		"later version": {line: changed(t, good, "input.moon", "full"),

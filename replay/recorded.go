@@ -104,17 +104,18 @@ func recordedAnswer(d *decisionlog.Decision) (*Answer, error) {
 		answer.Selectors, answer.CanReattest = result.selectors, result.canReattest
 	case loggedDenied, loggedDeniedForNow:
 		answer.Outcome = Denied
-		if d.Result.IsNull() { // refused by the plugin in policy's stead: by agent_path_template
-			for _, fired := range d.Outcome.Rules {
-				answer.Denials = append(answer.Denials, rego.Violation{Rule: fired.Rule, Msg: d.Outcome.Error})
-			}
-		}
 	case loggedInternal:
 		answer.Outcome, answer.Error = Failed, d.Outcome.Error
 	default:
 		answer.Outcome = Unknown
 	}
 	return answer, nil
+}
+
+// refusedByTemplate reports whether a node was denied and policy had no say in it: its
+// values make no good path of agent_path_template. Another policy has no say either.
+func refusedByTemplate(d *decisionlog.Decision) bool {
+	return (d.Outcome.Outcome == loggedDenied || d.Outcome.Outcome == loggedDeniedForNow) && d.Result.IsNull() && len(taken(d, "/result")) == 0
 }
 
 // recordedPath is the agent path that was decided about, "" while there was none; not

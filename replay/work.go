@@ -104,6 +104,9 @@ func (w *work) judge(ctx context.Context, file string, line lineRead) result {
 	if err != nil {
 		return skip(d.Line, "has an input that this version can't read: another version of Gatehouse wrote it", err.Error())
 	}
+	if in.Evidence == nil || in.Time.IsZero() || in.TrustDomain == "" { // masked: any policy would fail
+		return skip(d.Line, "has an input without evidence, time or trust domain, which no policy is asked about", "")
+	}
 	if in.Plugin != d.Plugin {
 		return skip(d.Line, "has an input of another plugin than its path", "")
 	}
@@ -134,6 +137,8 @@ func (w *work) unfit(d *decisionlog.Decision) (why, detail string) {
 		return "has no input: the log's owner had it taken out, or it was too long", ""
 	case d.Input.IsNull():
 		return "has no input", ""
+	case refusedByTemplate(d):
+		return "was refused by the plugin and not by policy: agent_path_template", ""
 	case d.Config == nil && w.options.Config == nil:
 		return "is made with a configuration that the log does not have: give it with --config", ""
 	case len(masked) > 0:
