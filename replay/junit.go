@@ -33,7 +33,8 @@ type junitMessage struct {
 // changes is a test that passes if there are none, and each of its groups one that
 // fails; so are registration entries that lose nodes which are still let in. Lines that
 // were passed over are tests that were skipped, or failed if it is the candidate's fault:
-// where the verdict is Dangerous, something failed that has this type.
+// where the verdict is Dangerous, something failed that has this type, and so it is with
+// None.
 func (r *Report) WriteJUnit(w io.Writer) error {
 	suite := junitSuite{Name: "gatehouse replay"}
 	found := map[ClassName]*Class{}
@@ -71,6 +72,11 @@ func (r *Report) WriteJUnit(w io.Writer) error {
 			c.Skipped = &message
 		}
 		suite.Cases = append(suite.Cases, c)
+	}
+	if r.Log.Replayed == 0 {
+		suite.Cases = append(suite.Cases, junitCase{
+			Class: "log", Name: "nothing was replayed", Failure: &junitMessage{Message: ErrNothing.Error(), Type: string(None)},
+		})
 	}
 	for _, c := range suite.Cases {
 		suite.Tests++

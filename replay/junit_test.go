@@ -3,6 +3,7 @@ package replay_test
 import (
 	"bytes"
 	"encoding/xml"
+	"errors"
 	"strings"
 	"testing"
 
@@ -55,6 +56,23 @@ func TestJUnitDangerous(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []string{`failures="1" skipped="0"`, `<failure message="1 lines, the first log:4" type="dangerous">policy candidate for aws_iid: `} {
+		if !strings.Contains(text.String(), want) {
+			t.Errorf("%s is not in\n%s", want, text.String())
+		}
+	}
+}
+
+// TestJUnitOfNothing: where nothing was replayed CI must not see that all passed.
+func TestJUnitOfNothing(t *testing.T) {
+	report, err := replay.Run(t.Context(), []replay.Log{logOf("log", "{}")}, replay.Options{Candidate: replay.Baseline(), Now: noClock})
+	if !errors.Is(err, replay.ErrNothing) {
+		t.Fatal(err)
+	}
+	var text bytes.Buffer
+	if err := report.WriteJUnit(&text); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{`failures="1" skipped="1"`, `<failure message="no decision could be replayed" type="none">`} {
 		if !strings.Contains(text.String(), want) {
 			t.Errorf("%s is not in\n%s", want, text.String())
 		}
