@@ -61,7 +61,13 @@ func readEntries(limited *io.LimitedReader) (*Entries, error) {
 	var listed struct {
 		Entries *[]entryJSON `json:"entries"`
 	}
-	err := json.NewDecoder(limited).Decode(&listed)
+	decoder := json.NewDecoder(limited)
+	err := decoder.Decode(&listed)
+	if err == nil {
+		if _, more := decoder.Token(); more != io.EOF {
+			err = errors.New("something comes after it")
+		}
+	}
 	if limited.N == 0 {
 		return nil, fmt.Errorf("is longer than %d bytes", maxEntriesBytes)
 	}

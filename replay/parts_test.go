@@ -210,7 +210,7 @@ func TestEntries(t *testing.T) {
 	if n := e.below(0); n != 2 {
 		t.Errorf("%d entries are below the group, want 2, though they are in a circle", n)
 	}
-	for _, text := range []string{"", "[]", "{}", `{"entries": [{"id": "x"}]}`} {
+	for _, text := range []string{"", "[]", "{}", `{"entries": [{"id": "x"}]}`, `{"entries": []}{"entries": []}`, `{"entries": [], "entries": []} x`} {
 		if _, err := ReadEntries(strings.NewReader(text)); err == nil || !strings.Contains(err.Error(), "spire-server entry show -output json prints") {
 			t.Errorf("%q: got %v", text, err)
 		}
