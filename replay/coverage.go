@@ -127,7 +127,7 @@ func (c *coverage) count(plugin, fact string, with, without *Answer) {
 }
 
 func (c *coverage) report() *Coverage {
-	r := &Coverage{}
+	r := &Coverage{Files: []FileCoverage{}, Rules: []RuleCoverage{}, Facts: []FactCoverage{}}
 	inFile := map[string]bool{}
 	atRule := map[string]bool{}
 	for _, plugin := range slices.Sorted(maps.Keys(c.engines)) {

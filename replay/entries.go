@@ -79,7 +79,7 @@ func readEntries(limited *io.LimitedReader) (*Entries, error) {
 	}
 	e := &Entries{byParent: map[string][]int{}, nodeSets: map[string][]int{}, patterns: map[int][]string{}}
 	for i, listed := range *listed.Entries {
-		entry := Entry{ID: listed.ID, SPIFFEID: listed.SPIFFEID.String(), ParentID: listed.ParentID.String()}
+		entry := Entry{ID: listed.ID, SPIFFEID: listed.SPIFFEID.String(), ParentID: listed.ParentID.String(), Selectors: []string{}}
 		if entry.ID == "" || listed.ParentID.Path == "" {
 			return nil, fmt.Errorf("entry %d has no id or no parent_id: this is not what spire-server entry show -output json prints", i)
 		}
