@@ -47,6 +47,21 @@ func TestSites(t *testing.T) {
 	}
 }
 
+// TestSitesAtAdmission: a node that was denied before there were facts was not denied by
+// what would have denied it later.
+func TestSitesAtAdmission(t *testing.T) {
+	candidate := policy(t, map[string]string{
+		"a.rego": "package gatehouse.aws_iid\n\nadmission_violation contains {\"rule\": \"owners\", \"msg\": \"a\"} if not input.facts.instance\n",
+		"b.rego": "package gatehouse.aws_iid\n\nviolation contains {\"rule\": \"owners\", \"msg\": \"b\"} if input.facts.instance.state == \"running\"\n",
+	})
+	lines := linesOf(t, "aws_iid")
+	report := run(t, replay.Options{Candidate: candidate}, logOf("log", lines[0], attested(t, lines)))
+	group := report.Classes[0].Groups[0]
+	if group.Key != "owners" || cmp.Diff([]string{"a.rego:3"}, group.At) != "" || cmp.Diff([]string{"a.rego:3"}, group.Samples[0].New.At) != "" {
+		t.Errorf("got %s", asJSON(t, report.Classes))
+	}
+}
+
 // TestSitesOfManySamples: it is asked of the first samples only.
 func TestSitesOfManySamples(t *testing.T) {
 	const asked = 10
