@@ -55,7 +55,7 @@ type Options struct {
 	Samples fs.FS
 }
 
-func (o Options) timeout() time.Duration { return cmp.Or(o.Timeout, defaultTimeout) }
+func (o Options) timeout() time.Duration { return cmp.Or(o.Timeout, DefaultTimeout) }
 
 // An Engine evaluates one revision of policy and configuration. It never changes
 // and is safe for concurrent use.

@@ -52,9 +52,9 @@ const (
 	maxTraceEvents = 200_000
 )
 
-// defaultTimeout is how long one evaluation may take. The baseline takes less than a
+// DefaultTimeout is how long one evaluation may take. The baseline takes less than a
 // thousandth of it; the rest is for machines that have much else to do.
-const defaultTimeout = 5 * time.Second
+const DefaultTimeout = 5 * time.Second
 
 // evaluationsPerProcessor is how many of an engine's evaluations go on at a time: so
 // many that a few endless ones hold up nobody, and so few that each gets on.

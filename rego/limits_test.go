@@ -198,8 +198,8 @@ func TestTurns(t *testing.T) {
 // TestEvaluationTimes: what they do is for TestDeadlineStopsPolicy and
 // TestEndlessTests, which take less of it.
 func TestEvaluationTimes(t *testing.T) {
-	if got := (Options{}).timeout(); got != defaultTimeout {
-		t.Errorf("an evaluation may take %v, want %v", got, defaultTimeout)
+	if got := (Options{}).timeout(); got != DefaultTimeout {
+		t.Errorf("an evaluation may take %v, want %v", got, DefaultTimeout)
 	}
 	if got := (Options{Timeout: time.Minute}).timeout(); got != time.Minute {
 		t.Errorf("an evaluation may take %v, want the minute that it was given", got)

@@ -5,9 +5,11 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/spire-gatehouse/gatehouse/rego"
 	"github.com/spire-gatehouse/gatehouse/replay"
 )
 
@@ -127,5 +129,24 @@ func TestNoRule(t *testing.T) {
 	report := run(t, replay.Options{Candidate: replay.Baseline()}, logOf("log", lines[0], line))
 	if diff := cmp.Diff(map[replay.ClassName][]string{replay.NewlyAllowed: {"no rule"}}, classesOf(report)); diff != "" {
 		t.Errorf("%s (-want +got):\n%s", report.Verdict, diff)
+	}
+}
+
+// TestSlow: a candidate that takes longer than a server would wait is told of.
+func TestSlow(t *testing.T) {
+	lines := linesOf(t, "aws_iid")
+	for took, want := range map[time.Duration]int{rego.DefaultTimeout - 1: 0, rego.DefaultTimeout: 1} {
+		now := time.Time{}
+		clock := func() time.Time {
+			now = now.Add(took)
+			return now
+		}
+		report, err := replay.Run(t.Context(), []replay.Log{logOf("log", lines[0], attested(t, lines))}, replay.Options{Candidate: replay.Baseline(), Now: clock, Workers: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(report.Log.Noted) != want || want > 0 && !strings.HasPrefix(report.Log.Noted[0].Why, "takes the candidate 1s or longer") {
+			t.Errorf("%v: noted %+v", took, report.Log.Noted)
+		}
 	}
 }

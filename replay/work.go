@@ -192,6 +192,9 @@ func (w *work) compare(ctx context.Context, d *decisionlog.Decision, in rego.Inp
 	}
 	now, asked, took := w.timed(watched, w.candidate, engine, in, path)
 	r.candidate = took
+	if took >= rego.DefaultTimeout {
+		r.noted = append(r.noted, remark{why: fmt.Sprintf("takes the candidate %v or longer: a server refuses a node where one question to policy does", rego.DefaultTimeout)})
+	}
 	if w.coverage != nil && now.Outcome == Allowed {
 		w.coverage.dropFacts(in, asked.Facts, now, func(in rego.Input) *Answer {
 			answer, _, _ := w.timed(ctx, w.candidate, engine, in, path)
