@@ -9,6 +9,8 @@ package policies
 import (
 	"embed"
 	"io/fs"
+	"path"
+	"strings"
 )
 
 //go:generate go run ../internal/inputdoc ../docs/input.md
@@ -32,10 +34,16 @@ var RegalConfig []byte
 // schemas/….
 func Baseline() fs.FS { return baseline }
 
-// Has reports whether there are policies for a plugin of that name.
-func Has(plugin string) bool {
-	_, err := fs.Stat(schemas, "schemas/"+plugin+"_config.json")
-	return err == nil
+// Plugins lists the plugins that there are policies for.
+func Plugins() []string {
+	names, err := fs.Glob(schemas, "schemas/*_config.json")
+	if err != nil {
+		return nil // the pattern is a good one
+	}
+	for i, name := range names {
+		names[i] = strings.TrimSuffix(path.Base(name), "_config.json")
+	}
+	return names
 }
 
 // Samples returns a plugin's sample inputs: documents as policies see them at the

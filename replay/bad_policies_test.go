@@ -21,6 +21,13 @@ func TestBadPolicies(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 
+	// Nor does one that has another package's file in the place of one of the baseline's.
+	elsewhere := policy(t, map[string]string{"gatehouse/aws_iid/signature_strength.rego": "package other\n"})
+	_, err = replay.Run(t.Context(), []replay.Log{logOf("log", lines...)}, replay.Options{Candidate: elsewhere})
+	if err == nil || !strings.Contains(err.Error(), "gatehouse/aws_iid/signature_strength.rego:1: replaces a file of package gatehouse.aws_iid, and is of package other") {
+		t.Errorf("got %v", err)
+	}
+
 	// What the candidate is compared with is no fault of the candidate's.
 	old := policy(t, map[string]string{"gatehouse/aws_iid/account.rego": "package gatehouse.aws_iid\n"})
 	enforced := changed(t, changed(t, lines[0], "custom.gatehouse.config", "strict"), "result.enforcement", map[string]any{"account": "warn"})

@@ -68,5 +68,5 @@ func (e *engines) rulesOf(plugin string) []rego.Rule {
 }
 
 func (e *engines) options(plugin string, config map[string]any) rego.Options {
-	return rego.Options{Plugin: plugin, Policy: e.policy.Files, Config: config, Timeout: askTimeout}
+	return rego.Options{Plugin: plugin, Policy: e.policy.Files, Replaces: e.policy.replaced[plugin], Config: config, Timeout: askTimeout}
 }

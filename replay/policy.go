@@ -15,6 +15,8 @@ import (
 type Policy struct {
 	Name  string
 	Files fs.FS
+
+	replaced map[string][]string // files of the baseline that others are in the place of, by plugin
 }
 
 // OpenPolicy opens a directory, or a bundle as gatehouse policy bundle and opa
@@ -45,7 +47,13 @@ func OpenPolicy(path string, withoutBaseline bool) (Policy, error) {
 	if err != nil {
 		return Policy{}, fmt.Errorf("policy %s: %w", path, err)
 	}
-	return Policy{Name: path, Files: frozen}, nil
+	p := Policy{Name: path, Files: frozen, replaced: map[string][]string{}}
+	if !withoutBaseline {
+		for _, plugin := range policies.Plugins() {
+			p.replaced[plugin] = overlay.Replaced(plugin)
+		}
+	}
+	return p, nil
 }
 
 // Baseline is the embedded policy alone.

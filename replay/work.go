@@ -17,6 +17,7 @@ import (
 // work judges lines. It is safe for concurrent use.
 type work struct {
 	options   Options
+	plugins   []string // that there are
 	candidate *engines
 	against   *engines  // nil for what was recorded
 	coverage  *coverage // nil if it was not asked for
@@ -28,7 +29,7 @@ type work struct {
 }
 
 func newWork(o Options, giveUp context.CancelCauseFunc) *work {
-	w := &work{options: o, candidate: newEngines(o.Candidate), giveUp: giveUp}
+	w := &work{options: o, plugins: policies.Plugins(), candidate: newEngines(o.Candidate), giveUp: giveUp}
 	if o.Against != nil {
 		w.against = newEngines(*o.Against)
 	}
@@ -131,7 +132,7 @@ func (w *work) unfit(d *decisionlog.Decision) (why, detail string) {
 	switch {
 	case d.Question != atAdmission && d.Question != atDecision:
 		return "was refused before policy was asked: " + d.Outcome.Outcome, ""
-	case !policies.Has(d.Plugin):
+	case !slices.Contains(w.plugins, d.Plugin):
 		return "is of a plugin that this version does not have", d.Plugin
 	case d.Input.IsNull() && len(d.Taken) > 0:
 		return "has no input: the log's owner had it taken out, or it was too long", ""
