@@ -133,17 +133,23 @@ func (e *Entries) affected(in rego.Input, old, now *Answer) []entryHit {
 	before, after := e.of(in, old), e.of(in, now)
 	let := old.Outcome == Allowed && now.Outcome == Allowed
 	var hits []entryHit
-	for _, i := range before {
-		if !slices.Contains(after, i) {
-			hits = append(hits, entryHit{entry: i, id: e.all[i].ID, let: let, patterns: e.patterns[i]})
-		}
+	for _, i := range e.alone(before, after) {
+		hits = append(hits, entryHit{entry: i, id: e.all[i].ID, let: let, patterns: e.patterns[i]})
 	}
-	for _, i := range after {
-		if !slices.Contains(before, i) {
-			hits = append(hits, entryHit{entry: i, id: e.all[i].ID, gained: true, let: let, patterns: e.patterns[i]})
-		}
+	for _, i := range e.alone(after, before) {
+		hits = append(hits, entryHit{entry: i, id: e.all[i].ID, gained: true, let: let, patterns: e.patterns[i]})
 	}
 	return hits
+}
+
+// alone are the entries in some that others do not have. Of a group of nodes, for which
+// several entries can stand, it is enough that others have one.
+func (e *Entries) alone(some, others []int) []int {
+	return slices.DeleteFunc(slices.Clone(some), func(i int) bool {
+		return slices.ContainsFunc(others, func(j int) bool {
+			return i == j || e.patterns[i] != nil && e.patterns[j] != nil && e.all[i].SPIFFEID == e.all[j].SPIFFEID
+		})
+	})
 }
 
 // of lists the entries that a node has when it is let in.

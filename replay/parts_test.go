@@ -217,6 +217,27 @@ func TestEntries(t *testing.T) {
 	}
 }
 
+// TestEntriesOfOneGroup: several entries can stand for one group of nodes. Who leaves by
+// one of them and is in it by another has not left.
+func TestEntriesOfOneGroup(t *testing.T) {
+	const entry = `{"id": %q, "spiffe_id": {"trust_domain": "td", "path": %q}, "parent_id": {"trust_domain": "td", "path": "/spire/server"}, "selectors": [{"type": "aws_iid", "value": %q}]}`
+	e, err := ReadEntries(strings.NewReader(`{"entries": [` + fmt.Sprintf(entry+","+entry+","+entry, "web by team", "/web", "tag:team:web", "web by type", "/web", "type:web", "blog", "/blog", "tag:team:web") + `]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := rego.Input{Plugin: "aws_iid", TrustDomain: "td"}
+	byTeam := &Answer{Outcome: Allowed, AgentPath: "/spire/agent/aws_iid/x", Selectors: []string{"tag:team:web"}}
+	byType := &Answer{Outcome: Allowed, AgentPath: "/spire/agent/aws_iid/x", Selectors: []string{"type:web"}}
+	want := []entryHit{{entry: 2, id: "blog", let: true, patterns: []string{"tag:team:*"}}}
+	if diff := cmp.Diff(want, e.affected(in, byTeam, byType), cmp.AllowUnexported(entryHit{})); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	want[0].gained = true
+	if diff := cmp.Diff(want, e.affected(in, byType, byTeam), cmp.AllowUnexported(entryHit{})); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
 // TestEntriesOfGroups: a group names the entries that come or go by what it has in
 // common, and no others of the same decisions.
 func TestEntriesOfGroups(t *testing.T) {
