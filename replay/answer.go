@@ -41,6 +41,12 @@ type Answer struct {
 // refused reports whether the node is not let in.
 func (a *Answer) refused() bool { return a.Outcome == Denied || a.Outcome == Failed }
 
+// passes reports whether all reasons to deny pass by themselves: SPIRE's agent tries again
+// then, and gives up otherwise.
+func (a *Answer) passes() bool {
+	return !slices.ContainsFunc(a.Denials, func(v rego.Violation) bool { return !v.Transient })
+}
+
 // rules are those that deny, each once.
 func (a *Answer) rules() []string { return ruleNames(a.Denials) }
 

@@ -35,7 +35,7 @@ var classes = []struct {
 	{SelectorsGained, "Selectors gained", "Registration entries that name them match the node now.", false},
 	{Reattestation, "Attesting again",
 		"An agent that may attest again must do so: SPIRE no longer renews its SVID. One that no longer may is refused the next time.", false},
-	{OtherReasons, "Denied for other reasons", "Refused then and now, by other rules; a reason that passes makes the agent try again.", false},
+	{OtherReasons, "Denied for other reasons", "Refused then and now, by other rules, or for now instead of for good: only for a reason that passes does the agent try again.", false},
 	{Warnings, "Warnings", "Rules that warn now and did not, or no longer do.", false},
 	{Exemptions, "Exemptions", "Rules that are exempt now and were not, or no longer are.", false},
 	{FactsLacking, "Can't be told", "The candidate wants a fact that the log does not have: what it would decide is not known.", false},

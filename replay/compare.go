@@ -52,8 +52,12 @@ func compare(old, now *Answer, fields func() map[string]string) []hit {
 		default:
 			add(NewlyAllowed, rules...)
 		}
-	case old.Outcome == Denied && now.Outcome == Denied && !slices.Equal(old.rules(), now.rules()):
-		add(OtherReasons, strings.Join(old.rules(), ", ")+" → "+strings.Join(now.rules(), ", "))
+	case old.Outcome == Denied && now.Outcome == Denied && (old.passes() != now.passes() || !slices.Equal(old.rules(), now.rules())):
+		lasts := ""
+		if old.passes() != now.passes() {
+			lasts = map[bool]string{true: ", for now", false: ", for good"}[now.passes()]
+		}
+		add(OtherReasons, strings.Join(old.rules(), ", ")+" → "+strings.Join(now.rules(), ", ")+lasts)
 	}
 	if moved, from, to := pathChange(old, now, fields); moved && !now.refused() {
 		add(AgentIDChanged, from+" → "+to)
