@@ -23,29 +23,32 @@ func locatable(classes []ClassName) bool {
 }
 
 // locate finds where the rules are that deny now. Where several have one name, or
-// none that shows, it takes an explanation to tell, if explain allows it.
+// none that shows, it takes an explanation to tell, if explain allows it. Without one
+// all of that name are named.
 func (c *Change) locate(ctx context.Context, explain bool) error {
 	names := c.New.rules()
 	named := map[string]int{}
 	for _, rule := range c.again.rules() {
 		named[rule.Name]++
 	}
+	c.New.At = c.again.sites(names, nil)
 	if explain && slices.ContainsFunc(names, func(name string) bool { return named[name] != 1 }) {
 		engine, err := c.again.from.get(ctx, c.again.plugin, c.again.digest, c.again.config)
 		if err != nil {
 			return fmt.Errorf("decision %s: %w", c.DecisionID, err)
 		}
 		explained, err := engine.Explain(ctx, c.again.in, rego.TraceNothing)
-		if err != nil {
-			return fmt.Errorf("decision %s: %w", c.DecisionID, err)
+		if ctx.Err() != nil {
+			return fmt.Errorf("decision %s: %w", c.DecisionID, context.Cause(ctx))
+		}
+		if err == nil {
+			c.New.At = nil
 		}
 		for _, part := range explained.Parts {
 			if part.Effect == rego.EffectDenied {
 				c.New.At = append(c.New.At, site(part.Rule))
 			}
 		}
-	} else {
-		c.New.At = c.again.sites(names, nil)
 	}
 	slices.Sort(c.New.At)
 	c.New.At = slices.Compact(c.New.At)

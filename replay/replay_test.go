@@ -62,6 +62,23 @@ func TestSitesAtAdmission(t *testing.T) {
 	}
 }
 
+// TestSitesUnexplained: where a denial can't be explained, those are named that it may have
+// been by, and the report is there.
+func TestSitesUnexplained(t *testing.T) {
+	candidate := policy(t, map[string]string{
+		"a.rego": "package gatehouse.aws_iid\n\nviolation contains {\"rule\": \"owners\", \"msg\": \"a\"} if input.facts.instance.state == \"lost\"\n",
+		"b.rego": "package gatehouse.aws_iid\n\nviolation contains {\"rule\": \"owners\", \"msg\": \"b\"} if input.facts.instance.state == \"running\"\n",
+		// An explanation asks for the admission with facts, which nobody does of a node.
+		"gatehouse/aws_iid/tofu.rego": "package gatehouse.aws_iid\n\nrequired_fact contains \"instance\" if {\n\tinput.facts\n\tto_number(input.plugin) == 1\n}\n",
+	})
+	lines := linesOf(t, "aws_iid")
+	report := run(t, replay.Options{Candidate: candidate}, logOf("log", lines[0], attested(t, lines)))
+	group := report.Classes[0].Groups[0]
+	if want := []string{"a.rego:3", "b.rego:3"}; group.Key != "owners" || cmp.Diff(want, group.At) != "" || cmp.Diff(want, group.Samples[0].New.At) != "" {
+		t.Errorf("got %s", asJSON(t, report.Classes))
+	}
+}
+
 // TestSitesOfManySamples: it is asked of the first samples only.
 func TestSitesOfManySamples(t *testing.T) {
 	const asked = 10
