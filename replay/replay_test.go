@@ -62,6 +62,20 @@ func TestSitesAtAdmission(t *testing.T) {
 	}
 }
 
+// TestSitesOfComputedNames: a rule whose name only its evaluation brings out is found all
+// the same.
+func TestSitesOfComputedNames(t *testing.T) {
+	candidate := policy(t, map[string]string{
+		"own.rego": "package gatehouse.aws_iid\n\nviolation contains {\"rule\": name, \"msg\": \"m\"} if some name in [input.facts.instance.state]\n",
+	})
+	lines := linesOf(t, "aws_iid")
+	report := run(t, replay.Options{Candidate: candidate}, logOf("log", lines[0], attested(t, lines)))
+	group := report.Classes[0].Groups[0]
+	if group.Key != "running" || cmp.Diff([]string{"own.rego:3"}, group.At) != "" {
+		t.Errorf("got %s", asJSON(t, report.Classes))
+	}
+}
+
 // TestSitesUnexplained: where a denial can't be explained, those are named that it may have
 // been by, and the report is there.
 func TestSitesUnexplained(t *testing.T) {

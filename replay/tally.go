@@ -160,6 +160,9 @@ func (t *tally) locate(ctx context.Context, class ClassName, g *Group) error {
 		}
 		if class == NewlyDenied {
 			sites := change.again.sites([]string{g.Key}, change.New)
+			if len(sites) == 0 && len(change.New.rules()) == 1 { // its name does not show in its text
+				sites = change.New.At
+			}
 			g.At = append(g.At, sites...)
 			for _, rule := range change.again.rules() {
 				if rule.Name == g.Key && slices.Contains(sites, site(rule)) {
