@@ -89,11 +89,11 @@ func attackedKind(cloud awsiid.Clients, certificates *awsiid.Certificates) Kind 
 			return built{}, []plugindata.Problem{{Msg: err.Error()}}
 		}
 		result := built{collector: collector, policyConfig: config.policyConfig(), policy: config.Policy, claims: config.Claims, limits: config.Limits, cloudTimeout: time.Minute}
-		if template, err := config.pathTemplate(); err != nil {
+		template, err := config.pathTemplate()
+		if err != nil {
 			return built{}, []plugindata.Problem{{Msg: err.Error()}}
-		} else if template != nil {
-			result.agentPath = func(claims any, facts map[string]any) (string, error) { return awsAgentPath(template, claims, facts) }
 		}
+		result.renderAWS(template)
 		return result, nil
 	}}
 }

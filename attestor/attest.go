@@ -139,7 +139,7 @@ func (a *attestation) askAdmission(ctx context.Context) (rego.Admission, error) 
 	a.record.exempt = admission.Exempt
 	a.record.warnings = admission.Warnings
 	if denials := admission.Denials(); len(denials) > 0 {
-		a.record.judged = &judgement{input: a.input, denials: denials, agentPath: admission.AgentPath}
+		a.record.judged = &judgement{input: a.input, denials: denials, agentPath: admission.AgentPath, templateFact: a.templateFact}
 		return rego.Admission{}, deny(denials)
 	}
 	return admission, nil
@@ -238,7 +238,7 @@ func (a *attestation) decide(ctx context.Context) (rego.Decision, error) {
 	a.record.warnings = decision.Warnings
 	denials := decision.Denials()
 	a.record.judged = &judgement{
-		input: a.input, whole: true, denials: denials,
+		input: a.input, whole: true, denials: denials, templateFact: a.templateFact,
 		agentPath: decision.AgentPath, selectors: decision.Selectors, canReattest: decision.CanReattest,
 	}
 	if len(denials) > 0 {

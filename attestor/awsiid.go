@@ -51,9 +51,7 @@ func buildAWSIIDPlugin(ctx context.Context, text string, h host) (built, []plugi
 	if template != nil && template.NeedsTags() {
 		result.warnings = append(result.warnings, "agent_path_template: with tags in it, who may change an instance's tags may have it attest again as another agent")
 	}
-	if template != nil {
-		result.agentPath = func(claims any, facts map[string]any) (string, error) { return awsAgentPath(template, claims, facts) }
-	}
+	result.renderAWS(template)
 	return result, nil
 }
 
@@ -88,6 +86,17 @@ func (c awsIIDConfig) accountListFile() string {
 		return ""
 	}
 	return c.VerifyOrganization.AccountListFile
+}
+
+// renderAWS has agent paths rendered by a template, if there is one.
+func (b *built) renderAWS(template *agentpath.Template) {
+	if template == nil {
+		return
+	}
+	b.agentPath = func(claims any, facts map[string]any) (string, error) { return awsAgentPath(template, claims, facts) }
+	if template.NeedsTags() {
+		b.templateFact = "instance"
+	}
 }
 
 // awsAgentPath renders agent_path_template; an empty path means that the

@@ -66,9 +66,8 @@ func awsOf(t *testing.T, c *cloud) Kind {
 		}
 		config, problems := buildAWSIID(text, func(string) string { return "" })
 		b := built{collector: collector, policyConfig: config.policyConfig(), policy: config.Policy, shadow: config.Shadow, decisionLog: config.DecisionLog, claims: config.Claims, limits: config.Limits, cloudTimeout: time.Minute, policyTimeout: testwait.Patience}
-		if template, _ := config.pathTemplate(); template != nil {
-			b.agentPath = func(claims any, facts map[string]any) (string, error) { return awsAgentPath(template, claims, facts) }
-		}
+		template, _ := config.pathTemplate()
+		b.renderAWS(template)
 		return b, problems
 	}
 	return kind

@@ -22,6 +22,9 @@ type judgement struct {
 	selectors   []string // sorted; none if there are denials
 	canReattest bool
 
+	// templateFact is the fact that agent_path_template needs; empty for none.
+	templateFact string
+
 	// missing are facts that the policy would have had gathered.
 	missing []string
 }
@@ -38,7 +41,7 @@ func judgeAgain(ctx context.Context, engine *rego.Engine, first judgement) (agai
 			err = fmt.Errorf("%w: %w", cause, err)
 		}
 	}()
-	retaken, err := engine.Retake(ctx, first.input, first.agentPath)
+	retaken, err := engine.Retake(ctx, rego.Taken{Input: first.input, AgentPath: first.agentPath, TemplateFact: first.templateFact})
 	again = judgement{input: retaken.Input, denials: retaken.Denials(), agentPath: retaken.Admission.AgentPath}
 	if first.whole { // otherwise none had been gathered yet
 		again.missing = slices.Concat(retaken.Required, retaken.Optional)

@@ -62,6 +62,9 @@ type built struct {
 	// agentPath renders agent_path_template for one node, or returns "" while
 	// that needs facts; nil when none is configured.
 	agentPath func(claims any, facts map[string]any) (string, error)
+
+	// templateFact is the fact that agent_path_template needs; empty for none.
+	templateFact string
 }
 
 // AWSIID attests EC2 instances by their signed instance identity document.

@@ -27,17 +27,17 @@ type manual struct {
 	told []*decisionlog.Event
 }
 
-// withShadow gives a configured plugin a shadow policy of these files.
-func (p *plugin) withShadow(t *testing.T, files map[string]string) *manual {
+// withShadow gives a plugin that is configured with config a shadow policy of these files.
+func (p *plugin) withShadow(t *testing.T, config string, files map[string]string) *manual {
 	t.Helper()
-	return p.withShadowWithin(t, testwait.Patience, files)
+	return p.withShadowWithin(t, testwait.Patience, config, files)
 }
 
 // withShadowWithin bounds its evaluations.
-func (p *plugin) withShadowWithin(t *testing.T, limit time.Duration, files map[string]string) *manual {
+func (p *plugin) withShadowWithin(t *testing.T, limit time.Duration, config string, files map[string]string) *manual {
 	t.Helper()
 	current := *p.under.current.Load()
-	loader := policyLoader{plugin: "aws_iid", source: policySource{Directory: string(newPolicyDir(t, files))}, config: p.policyConfig(t), timeout: limit}
+	loader := policyLoader{plugin: "aws_iid", source: policySource{Directory: string(newPolicyDir(t, files))}, config: policyConfig(t, config), timeout: limit}
 	revision, err := loader.load(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -51,9 +51,9 @@ func (p *plugin) withShadowWithin(t *testing.T, limit time.Duration, files map[s
 	return m
 }
 
-func (p *plugin) policyConfig(t *testing.T) map[string]any {
+func policyConfig(t *testing.T, text string) map[string]any {
 	t.Helper()
-	config, problems := buildAWSIID(baseConfig, func(string) string { return "" })
+	config, problems := buildAWSIID(text, func(string) string { return "" })
 	if len(problems) > 0 {
 		t.Fatal(problems)
 	}
@@ -82,6 +82,7 @@ func TestShadowDifferences(t *testing.T) {
 		scene    func(*cloud)
 		payload  func(map[string]string)
 		attested bool // according to SPIRE
+		config   string
 		shadow   map[string]string
 		within   time.Duration // bounds the shadow policy; enough for any when it is 0
 		denied   bool          // by the policy in force
@@ -162,6 +163,12 @@ func TestShadowDifferences(t *testing.T) {
 				AgentPath: "/spire/agent/aws_iid/bare/i-0b22a22eec53b9321",
 			},
 		},
+		"a path of tags without the fact that has them": {
+			config:  `agent_path_template = "/{{ .PluginName }}/{{ .Tags.Name }}/{{ .InstanceID }}"`,
+			shadow:  map[string]string{"gatehouse/aws_iid/instance_state.rego": "package gatehouse.aws_iid\n"},
+			counted: "failed",
+			want:    &decisionlog.Shadow{Outcome: "failed", Error: "gives no agent_path, even with all the facts that it asked for"},
+		},
 		"a fact that there is not": {
 			shadow:  map[string]string{"own.rego": "package gatehouse.aws_iid\n\noptional_fact contains \"instnace\" if not input.peer\n"},
 			counted: "failed",
@@ -190,17 +197,17 @@ func TestShadowDifferences(t *testing.T) {
 				store.add(agentID)
 			}
 			p := serve(t, c, store)
-			p.configure(t, baseConfig)
+			p.configure(t, baseConfig+tc.config)
 			limit := testwait.Patience
 			if tc.within > 0 {
 				limit = tc.within
 			}
-			m := p.withShadowWithin(t, limit, tc.shadow)
+			m := p.withShadowWithin(t, limit, baseConfig+tc.config, tc.shadow)
 			got, err := p.attest(t, payload(t, tc.payload))
 			if tc.denied != (err != nil) {
 				t.Fatalf("attest: %v", err)
 			}
-			if err == nil && (got.SpiffeId != agentID || got.CanReattest || strings.Contains(fmt.Sprint(got.SelectorValues), "own:")) {
+			if err == nil && (got.SpiffeId != agentID && tc.config == "" || got.CanReattest || strings.Contains(fmt.Sprint(got.SelectorValues), "own:")) {
 				t.Errorf("the node got what the policy in force doesn't give: %v", got)
 			}
 			decided := <-m.queue
@@ -264,7 +271,7 @@ func TestShadowOfNoJudgement(t *testing.T) {
 			}
 			p := serve(t, c, &agentStore{})
 			p.configure(t, baseConfig+tc.config)
-			m := p.withShadow(t, nil)
+			m := p.withShadow(t, baseConfig, nil)
 			if _, err := p.attest(t, tc.payload); err == nil {
 				t.Fatal("the node was let in")
 			}
@@ -281,7 +288,7 @@ func TestShadowDelaysNobody(t *testing.T) {
 	p := serve(t, newCloud(), &agentStore{})
 	dir := newPolicyDir(t, nil)
 	p.configure(t, dir.config())
-	m := p.withShadow(t, nil) // nobody takes from its queue
+	m := p.withShadow(t, baseConfig, nil) // nobody takes from its queue
 	const more = 3
 	for range maxShadowWaiting + more {
 		if _, err := p.attest(t, payload(t, nil)); err != nil {
@@ -298,7 +305,7 @@ func TestShadowDelaysNobody(t *testing.T) {
 func TestShadowPanic(t *testing.T) {
 	p := serve(t, newCloud(), &agentStore{})
 	p.configure(t, baseConfig)
-	m := p.withShadow(t, map[string]string{"own.rego": selecting("own:x")})
+	m := p.withShadow(t, baseConfig, map[string]string{"own.rego": selecting("own:x")})
 	if _, err := p.attest(t, payload(t, nil)); err != nil {
 		t.Fatal(err)
 	}

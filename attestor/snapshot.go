@@ -30,6 +30,7 @@ type snapshot struct {
 	collector    evidence.Collector
 	cloudTimeout time.Duration
 	agentPath    func(claims any, facts map[string]any) (string, error)
+	templateFact string
 	engine       *rego.Engine
 	ruleNames    map[string]bool           // that the engine's policy has in its text
 	policyConfig *decisionlog.PolicyConfig // of the engine, for the decision log
@@ -131,6 +132,7 @@ func (p *Plugin) load(ctx context.Context, req configRequest, keep bool) (_ load
 		collector:    built.collector,
 		cloudTimeout: built.cloudTimeout,
 		agentPath:    built.agentPath,
+		templateFact: built.templateFact,
 		policyConfig: policyConfig,
 		shadow:       beside,
 		agents:       p.agents,

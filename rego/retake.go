@@ -14,6 +14,18 @@ const statusError = "error"
 // has attested was not asked then.
 const TofuLacking = "tofu"
 
+// Taken is what was known of a node when another policy decided about it.
+type Taken struct {
+	Input Input
+
+	// AgentPath is the one that Input.Tofu is about; empty for none.
+	AgentPath string
+
+	// TemplateFact is the fact that Input.TemplatedAgentPath is made of, without which
+	// there is no such path; empty if it is made of the evidence alone.
+	TemplateFact string
+}
+
 // A Retaken is what a policy makes of a node that another policy decided about.
 type Retaken struct {
 	Admission Admission
@@ -40,26 +52,30 @@ func (r Retaken) Denials() []Violation {
 // Retake asks about a node that another policy decided about, what the engine would be asked
 // if it were in force, in the same order: the admission, without facts; again, when it is
 // known whether its agent path is in use; and the decision, with those facts that it asks
-// for, which the admission may need for the path, too. in is what is known of the node, and
-// decided the agent path that in.Tofu is about. An error is of a policy for which the node
-// would be refused.
-func (e *Engine) Retake(ctx context.Context, in Input, decided string) (Retaken, error) {
-	r := Retaken{Input: in}
+// for, which the admission may need for the path, too. An error is of a policy for which the
+// node would be refused.
+func (e *Engine) Retake(ctx context.Context, was Taken) (Retaken, error) {
+	r := Retaken{Input: was.Input}
 	r.Input.Facts, r.Input.FactsStatus = nil, nil
-	known := in.Tofu
-	if err := e.readmit(ctx, &r, known, decided); err != nil || len(r.Admission.Denials()) > 0 {
+	if was.TemplateFact != "" {
+		r.Input.TemplatedAgentPath = ""
+	}
+	if err := e.readmit(ctx, &r, was); err != nil || len(r.Admission.Denials()) > 0 {
 		return r, err
 	}
-	r.lack(in)
+	r.lack(was.Input)
 	if len(r.Required) > 0 {
 		return r, nil
 	}
 	tofu := r.Input.Tofu
-	r.Input = r.Admission.gathered(in)
+	r.Input = r.Admission.gathered(was.Input)
 	r.Input.Tofu = tofu
+	if was.TemplateFact != "" && r.Input.Facts[was.TemplateFact] == nil {
+		r.Input.TemplatedAgentPath = ""
+	}
 	if r.Admission.AgentPath == "" {
 		wanted := r.Admission
-		err := e.readmit(ctx, &r, known, decided)
+		err := e.readmit(ctx, &r, was)
 		r.Admission.Required, r.Admission.Optional = wanted.Required, wanted.Optional
 		switch {
 		case err != nil || len(r.Admission.Denials()) > 0:
@@ -81,17 +97,17 @@ func (e *Engine) Retake(ctx context.Context, in Input, decided string) (Retaken,
 
 // readmit asks for the admission, and once more when first use of its agent path has
 // something to say.
-func (e *Engine) readmit(ctx context.Context, r *Retaken, known *Tofu, decided string) (err error) {
+func (e *Engine) readmit(ctx context.Context, r *Retaken, was Taken) (err error) {
 	r.Input.Tofu = nil
 	if r.Admission, err = e.Admit(ctx, r.Input); err != nil || len(r.Admission.Denials()) > 0 {
 		return err
 	}
-	path := r.Admission.AgentPath
+	path, known := r.Admission.AgentPath, was.Input.Tofu
 	if path == "" || known == nil {
 		return nil
 	}
 	r.Input.Tofu = known
-	if path != decided && decided != "" {
+	if path != was.AgentPath && was.AgentPath != "" {
 		// Nobody has attested under the new path. What is remembered is of the machine,
 		// whatever its path.
 		r.Input.Tofu = &Tofu{First: known.First}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 
+	"github.com/spire-gatehouse/gatehouse/attestor/agentpath"
 	"github.com/spire-gatehouse/gatehouse/rego"
 )
 
@@ -16,11 +17,20 @@ const (
 	atDecision  = "decision"
 )
 
+// templateFact is the fact that a configuration's agent_path_template needs: the one with
+// an instance's tags. It is empty for none.
+func templateFact(config map[string]any) string {
+	template, _ := config["agent_path_template"].(string)
+	if agentpath.NeedsTags(template) {
+		return "instance"
+	}
+	return ""
+}
+
 // ask puts a recorded decision to a policy as an attestation does, and returns what it
-// was asked last, too. recordedPath is the agent path that was decided about then, for
-// which input.tofu holds.
-func ask(ctx context.Context, engine *rego.Engine, in rego.Input, recordedPath string) (*Answer, rego.Input) {
-	again, err := engine.Retake(ctx, in, recordedPath)
+// was asked last, too.
+func ask(ctx context.Context, engine *rego.Engine, recorded rego.Taken) (*Answer, rego.Input) {
+	again, err := engine.Retake(ctx, recorded)
 	lacking := slices.Concat(again.Required, again.Optional)
 	slices.Sort(lacking)
 	answer := &Answer{

@@ -166,6 +166,8 @@ func (w *work) compare(ctx context.Context, d *decisionlog.Decision, in rego.Inp
 		return r, &remark{why: "has its agent's ID masked, so that it can't be told whose first use it was", detail: strings.Join(d.Taken, ", ")}
 	}
 
+	recorded := rego.Taken{Input: in, AgentPath: path, TemplateFact: templateFact(config)}
+
 	var old *Answer
 	if w.against == nil {
 		var err error
@@ -178,7 +180,7 @@ func (w *work) compare(ctx context.Context, d *decisionlog.Decision, in rego.Inp
 		if why != nil {
 			return r, why
 		}
-		old, _, r.comparison = w.timed(ctx, w.against, other, in, path)
+		old, _, r.comparison = w.timed(ctx, w.against, other, recorded)
 		r.hasCompared = true
 		if len(d.Taken) > 0 {
 			r.noted = append(r.noted, remark{why: "has masked parts: both policies were asked without them", detail: strings.Join(d.Taken, ", ")})
@@ -191,14 +193,16 @@ func (w *work) compare(ctx context.Context, d *decisionlog.Decision, in rego.Inp
 	if w.coverage != nil {
 		watched = w.coverage.watch(ctx, in.Plugin, engine)
 	}
-	now, asked, took := w.timed(watched, w.candidate, engine, in, path)
+	now, asked, took := w.timed(watched, w.candidate, engine, recorded)
 	r.candidate = took
 	if took >= rego.DefaultTimeout {
 		r.noted = append(r.noted, remark{why: fmt.Sprintf("takes the candidate %v or longer: a server refuses a node where one question to policy does", rego.DefaultTimeout)})
 	}
 	if w.coverage != nil && now.Outcome == Allowed {
-		w.coverage.dropFacts(in, asked.Facts, now, func(in rego.Input) *Answer {
-			answer, _, _ := w.timed(ctx, w.candidate, engine, in, path)
+		w.coverage.dropFacts(in, asked.Facts, now, func(less rego.Input) *Answer {
+			recorded := recorded
+			recorded.Input = less
+			answer, _, _ := w.timed(ctx, w.candidate, engine, recorded)
 			return answer
 		})
 	}
@@ -223,9 +227,9 @@ func (w *work) incomparable(d *decisionlog.Decision, old *Answer) *remark {
 
 // timed asks an engine, and says how long it took. A policy that does not come to an end
 // is given up: it would take a third of a minute for each line of the log.
-func (w *work) timed(ctx context.Context, of *engines, engine *rego.Engine, in rego.Input, path string) (answer *Answer, asked rego.Input, took time.Duration) {
+func (w *work) timed(ctx context.Context, of *engines, engine *rego.Engine, recorded rego.Taken) (answer *Answer, asked rego.Input, took time.Duration) {
 	started := w.options.Now()
-	answer, asked = ask(ctx, engine, in, path)
+	answer, asked = ask(ctx, engine, recorded)
 	took = w.options.Now().Sub(started)
 	if took >= askTimeout && of.late.Add(1) == maxLate {
 		w.giveUp(fmt.Errorf("policy %s took %v and longer for %d decisions: it is given up", of.policy.Name, askTimeout, maxLate))

@@ -58,7 +58,7 @@ func Parse(text, plugin, identity string, sample map[string]string) (*Template, 
 	if err != nil {
 		return nil, err
 	}
-	t := &Template{text: parsed, plugin: plugin, identity: identity, needTags: strings.Contains(text, ".Tags")}
+	t := &Template{text: parsed, plugin: plugin, identity: identity, needTags: NeedsTags(text)}
 	// Without slashes, and with two of each for a template that needs some, to split at.
 	for _, slash := range []string{"-", "//"} {
 		clone, err := parsed.Clone()
@@ -83,6 +83,9 @@ func Parse(text, plugin, identity string, sample map[string]string) (*Template, 
 	}
 	return t, nil
 }
+
+// NeedsTags reports whether a template's text has tags in it.
+func NeedsTags(text string) bool { return strings.Contains(text, ".Tags") }
 
 // checkIdentity refuses a template that keeps a part of the machine's identity only,
 // such as its last four digits: whoever starts enough machines has one of that path.
