@@ -96,8 +96,16 @@ func (e *Engine) Retake(ctx context.Context, was Taken) (Retaken, error) {
 }
 
 // readmit asks for the admission, and once more when first use of its agent path has
-// something to say.
+// something to say. Whom that denies, as it does most of those that it is about, is
+// denied in any case: of them it is asked at once, and not without it.
 func (e *Engine) readmit(ctx context.Context, r *Retaken, was Taken) (err error) {
+	if tofu := was.Input.Tofu; tofu != nil && *tofu != (Tofu{}) {
+		r.Input.Tofu = tofu
+		r.Admission, err = e.Admit(ctx, r.Input)
+		if err == nil && len(r.Admission.Denials()) > 0 && r.Admission.AgentPath == was.AgentPath {
+			return nil
+		}
+	}
 	r.Input.Tofu = nil
 	if r.Admission, err = e.Admit(ctx, r.Input); err != nil || len(r.Admission.Denials()) > 0 {
 		return err
