@@ -69,7 +69,7 @@ const (
 // compare says how the second of two judgements of one input differs from the
 // first.
 func compare(first, second judgement) decisionlog.Shadow {
-	result := decisionlog.Shadow{Outcome: second.outcome(), Rules: rulesOf(second.denials), FactsMissing: second.missing}
+	result := decisionlog.Shadow{Outcome: second.outcome(), Rules: rego.RuleNames(second.denials), FactsMissing: second.missing}
 	add := func(difference string) { result.Differences = append(result.Differences, difference) }
 	before, now := len(first.denials) == 0, len(second.denials) == 0
 	switch {
@@ -79,7 +79,7 @@ func compare(first, second judgement) decisionlog.Shadow {
 		add(newlyAllowed)
 	case !before && now:
 		add(newlyAdmitted)
-	case !before && !slices.Equal(rulesOf(first.denials), rulesOf(second.denials)):
+	case !before && !slices.Equal(rego.RuleNames(first.denials), rego.RuleNames(second.denials)):
 		add(deniedOtherwise)
 	}
 	// Who is denied twice has no use for a path; selectors are of those let in.

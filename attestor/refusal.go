@@ -75,16 +75,7 @@ func reasons(violations []rego.Violation) string {
 }
 
 // rules names the rules that denied, sorted and each once.
-func (r *refusal) rules() []string { return rulesOf(r.denials) }
-
-func rulesOf(violations []rego.Violation) []string {
-	var names []string
-	for _, v := range violations {
-		names = append(names, v.Rule)
-	}
-	slices.Sort(names)
-	return slices.Compact(names)
-}
+func (r *refusal) rules() []string { return rego.RuleNames(r.denials) }
 
 // waitAsTold takes over how long the sources of an error want to be left alone.
 func (r *refusal) waitAsTold(errs ...error) *refusal {

@@ -129,6 +129,16 @@ func decodeDecision(value ast.Value, g guard, enforced enforcement) (Decision, e
 	return d, nil
 }
 
+// RuleNames names the rules of violations, sorted and each once.
+func RuleNames(violations []Violation) []string {
+	var names []string
+	for _, v := range violations {
+		names = append(names, v.Rule)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
 func compareViolations(a, b Violation) int {
 	return cmp.Or(cmp.Compare(a.Rule, b.Rule), cmp.Compare(a.Msg, b.Msg))
 }

@@ -5,8 +5,11 @@ import (
 	"slices"
 )
 
-// NotCollected is the status of a fact that nobody asked for: see input.facts_status.
-const NotCollected = "not_collected"
+// Why a fact is not there: see input.facts_status.
+const (
+	notCollected = "not_collected" // nobody asked for it
+	notLearned   = "error"
+)
 
 // gathered is an input as the decision would see it after this admission, where its
 // facts were gathered for another policy: those that this one doesn't want would not
@@ -20,7 +23,7 @@ func (a Admission) gathered(in Input) Input {
 		}
 	}
 	for name, status := range in.FactsStatus {
-		if status != NotCollected && !wanted(name) {
+		if status != notCollected && !wanted(name) {
 			unwanted = append(unwanted, name)
 		}
 	}
@@ -33,7 +36,7 @@ func (a Admission) gathered(in Input) Input {
 	}
 	for _, name := range unwanted {
 		delete(in.Facts, name)
-		in.FactsStatus[name] = NotCollected
+		in.FactsStatus[name] = notCollected
 	}
 	return in
 }

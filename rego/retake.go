@@ -7,13 +7,6 @@ import (
 	"slices"
 )
 
-// statusError is the status of a fact that could not be learned: see input.facts_status.
-const statusError = "error"
-
-// TofuLacking stands among the facts that are lacking for input.tofu: whether the agent
-// has attested was not asked then.
-const TofuLacking = "tofu"
-
 // Taken is what was known of a node when another policy decided about it.
 type Taken struct {
 	Input Input
@@ -37,7 +30,8 @@ type Retaken struct {
 	Input Input
 
 	// Required and Optional are facts that the policy asks for and that nobody gathered,
-	// sorted. It can't decide without those that it requires.
+	// sorted. It can't decide without those that it requires, nor without "tofu", which is
+	// among them where nobody asked whether the agent had attested.
 	Required, Optional []string
 }
 
@@ -137,15 +131,15 @@ func (r *Retaken) lack(in Input) {
 	missing := func(name string) bool {
 		_, there := in.Facts[name]
 		status := in.FactsStatus[name]
-		return !there && (status == "" || status == NotCollected)
+		return !there && (status == "" || status == notCollected)
 	}
 	for _, name := range r.Admission.Required {
-		if missing(name) || in.FactsStatus[name] == statusError {
+		if missing(name) || in.FactsStatus[name] == notLearned {
 			r.Required = append(r.Required, name)
 		}
 	}
 	if in.Tofu == nil {
-		r.Required = append(r.Required, TofuLacking)
+		r.Required = append(r.Required, "tofu")
 	}
 	for _, name := range r.Admission.Optional {
 		if missing(name) {

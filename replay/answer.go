@@ -48,13 +48,4 @@ func (a *Answer) passes() bool {
 }
 
 // rules are those that deny, each once.
-func (a *Answer) rules() []string { return ruleNames(a.Denials) }
-
-func ruleNames(violations []rego.Violation) []string {
-	names := make([]string, 0, len(violations))
-	for _, v := range violations {
-		names = append(names, v.Rule)
-	}
-	slices.Sort(names)
-	return slices.Compact(names)
-}
+func (a *Answer) rules() []string { return rego.RuleNames(a.Denials) }

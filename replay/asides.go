@@ -24,7 +24,7 @@ func Asides(old, now *Answer) []string {
 	}
 	var asides []string
 	warnings := func(prefix string, in, notIn []rego.Violation) {
-		known := ruleNames(notIn)
+		known := rego.RuleNames(notIn)
 		for _, v := range in {
 			if !slices.Contains(known, v.Rule) {
 				asides = append(asides, prefix+v.Rule+": "+v.Msg)

@@ -72,7 +72,7 @@ func compare(old, now *Answer, fields func() map[string]string) []hit {
 	// What it would have gathered may have made it decide otherwise.
 	add(FactsLacking, suffixed(now.Lacking, "; decided without it")...)
 	if !now.refused() && !old.refused() {
-		before, after := ruleNames(old.Warnings), ruleNames(now.Warnings)
+		before, after := rego.RuleNames(old.Warnings), rego.RuleNames(now.Warnings)
 		add(Warnings, changes(warns, warnsNoMore, before, after)...)
 		add(Exemptions, exemptions(old, now)...)
 	}

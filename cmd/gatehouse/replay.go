@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"runtime/debug"
+	"sync/atomic"
 
 	"github.com/spf13/cobra"
 
@@ -108,7 +109,7 @@ func (r *replayCommand) run(cmd *cobra.Command, args []string) error {
 }
 
 func (r *replayCommand) options() (replay.Options, error) {
-	o := replay.Options{Coverage: r.coverage, Samples: r.samples, Workers: r.workers, Read: newBytesRead()}
+	o := replay.Options{Coverage: r.coverage, Samples: r.samples, Workers: r.workers, Read: new(atomic.Int64)}
 	if r.samples < 1 || r.samples > replay.MaxSamples {
 		return o, usageErrorf("--samples %d is not between 1 and %d", r.samples, replay.MaxSamples)
 	}

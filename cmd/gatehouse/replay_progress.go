@@ -13,8 +13,6 @@ import (
 	"github.com/spire-gatehouse/gatehouse/replay"
 )
 
-func newBytesRead() *atomic.Int64 { return new(atomic.Int64) }
-
 // showProgress shows on a terminal, and nowhere else, how much of the logs has been
 // read, until done is called.
 func showProgress(w io.Writer, logs []replay.Log, read *atomic.Int64) (done func()) {
