@@ -8,7 +8,7 @@ import (
 // Why a fact is not there: see input.facts_status.
 const (
 	notCollected = "not_collected" // nobody asked for it
-	notLearned   = "error"
+	notLearned   = "error"         // it could not be learned
 )
 
 // gathered is an input as the decision would see it after this admission, where its
