@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"os"
+	"reflect"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -134,6 +136,28 @@ func TestDecisionLogPage(t *testing.T) {
 			t.Errorf("the owner is there, or too little is:\n%s", text)
 		}
 	})
+}
+
+// TestDecisionLogFields: the page's table has the fields of custom.gatehouse, and no others.
+func TestDecisionLogFields(t *testing.T) {
+	page, err := os.ReadFile("../docs/decision_log.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]bool{"shadow": true} // is told of in a chapter of its own
+	for _, row := range regexp.MustCompile("(?m)^\\| ((?:`(?:custom\\.gatehouse|…)\\.[a-z_]+`(?:, )?)+) \\|").FindAllStringSubmatch(string(page), -1) {
+		for _, name := range strings.Split(row[1], ", ") {
+			got[strings.Trim(name[strings.LastIndex(name, ".")+1:], "`")] = true
+		}
+	}
+	want := map[string]bool{}
+	for field := range reflect.TypeFor[decisionlog.Outcome]().Fields() {
+		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+		want[name] = true
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-written +page):\n%s", diff)
+	}
 }
 
 // TestListener: what an attestation hears of its calls is bounded.
