@@ -33,7 +33,7 @@ const (
 // A LogReport says what was read.
 type LogReport struct {
 	Files     int        `json:"files"`
-	Lines     int        `json:"lines"` // configuration lines aside
+	Lines     int        `json:"lines"` // those of configurations and shadow policies aside
 	Replayed  int        `json:"replayed"`
 	Unchanged int        `json:"unchanged"`
 	Changed   int        `json:"changed"`
