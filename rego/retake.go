@@ -61,12 +61,7 @@ func (e *Engine) Retake(ctx context.Context, was Taken) (Retaken, error) {
 	if len(r.Required) > 0 {
 		return r, nil
 	}
-	tofu := r.Input.Tofu
-	r.Input = r.Admission.gathered(was.Input)
-	r.Input.Tofu = tofu
-	if was.TemplateFact != "" && r.Input.Facts[was.TemplateFact] == nil {
-		r.Input.TemplatedAgentPath = ""
-	}
+	e.regather(&r, was)
 	if r.Admission.AgentPath == "" {
 		wanted := r.Admission
 		err := e.readmit(ctx, &r, was)
@@ -124,6 +119,23 @@ func (e *Engine) readmit(ctx context.Context, r *Retaken, was Taken) (err error)
 		return e.failed(admission, fmt.Errorf("has an agent_path that depends on input.tofu: %q became %q", path, r.Admission.AgentPath))
 	}
 	return nil
+}
+
+// regather gives the input those facts that the admission asks for, and the path of a
+// template that needs some.
+func (e *Engine) regather(r *Retaken, was Taken) {
+	tofu := r.Input.Tofu
+	r.Input = r.Admission.gathered(was.Input)
+	r.Input.Tofu = tofu
+	if r.Input.Facts == nil && r.Input.FactsStatus == nil { // nobody had asked for any yet
+		r.Input.Facts, r.Input.FactsStatus = map[string]any{}, map[string]string{}
+		for _, name := range e.facts {
+			r.Input.FactsStatus[name] = notCollected
+		}
+	}
+	if was.TemplateFact != "" && r.Input.Facts[was.TemplateFact] == nil {
+		r.Input.TemplatedAgentPath = ""
+	}
 }
 
 // lack lists what the admission asks for and nobody gathered.

@@ -47,8 +47,10 @@ func TestRetake(t *testing.T) {
 		"replay":     {change: func(was *rego.Taken) { was.Input.Tofu = &rego.Tofu{Attested: true} }, want: "refuses: tofu"},
 		"other path": {files: map[string]string{late: byTag}, change: func(was *rego.Taken) { was.Input.Tofu = &rego.Tofu{Attested: true, Claimed: true} }, want: "lets in /spire/agent/aws_iid/blog"},
 		"before first use was asked for": {
-			change: func(was *rego.Taken) { was.Input.Tofu, was.Input.Facts, was.Input.FactsStatus, was.AgentPath = nil, nil, nil, "" },
-			want:   `lacks ["instance" "instance_profile" "tofu"] []`,
+			change: func(was *rego.Taken) {
+				was.Input.Tofu, was.Input.Facts, was.Input.FactsStatus, was.AgentPath = nil, nil, nil, ""
+			},
+			want: `lacks ["instance" "instance_profile" "tofu"] []`,
 		},
 		"a fact that was not learned": {
 			change: func(was *rego.Taken) {
@@ -57,6 +59,14 @@ func TestRetake(t *testing.T) {
 			},
 			files: map[string]string{"own.rego": head + "optional_fact contains \"organization\"\n"},
 			want:  `lacks ["instance" "instance_profile"] ["organization"]`,
+		},
+		"no facts are wanted, and were": {
+			files: map[string]string{
+				"gatehouse/aws_iid/instance_state.rego": head, "gatehouse/aws_iid/instance_profile.rego": head, "gatehouse/aws_iid/block_device.rego": head,
+				"own.rego": head + "violation contains {\"rule\": \"own\", \"msg\": \"m\"} if not input.facts_status.instance == \"not_collected\"\n",
+			},
+			change: func(was *rego.Taken) { was.Input.Facts, was.Input.FactsStatus = nil, nil },
+			want:   "lets in " + path,
 		},
 		"a path that changes later": {
 			files: map[string]string{late: head + "agent_path := \"/spire/agent/aws_iid/a\" if not input.facts\n\nagent_path := \"/spire/agent/aws_iid/b\" if input.facts\n"},
