@@ -2,6 +2,8 @@ package attestor
 
 import (
 	"encoding/json"
+	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -14,8 +16,8 @@ import (
 	"github.com/spire-gatehouse/gatehouse/rego"
 )
 
-// Both plugins' samples have a word about every fact of their collectors, so that
-// a policy that asks for another is found when it is loaded.
+// Both plugins' schemas have the facts of their collectors and no others, so that the
+// engine refuses a policy that asks for another; their samples have a word about each.
 func TestSamplesHaveEveryFact(t *testing.T) {
 	for _, kind := range Kinds() {
 		config := map[string]string{"aws_iid": "", "azure_msi": `tenants { "9e85e111-1103-48fc-a933-9533fe47de05" = {} }`}[kind.Name()]
@@ -25,6 +27,21 @@ func TestSamplesHaveEveryFact(t *testing.T) {
 		}
 		want := built.collector.FactNames()
 		slices.Sort(want)
+		text, err := fs.ReadFile(policies.Baseline(), "schemas/"+kind.Name()+".json")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var schema struct {
+			Properties struct {
+				Facts struct{ Properties map[string]any }
+			}
+		}
+		if err := json.Unmarshal(text, &schema); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, slices.Sorted(maps.Keys(schema.Properties.Facts.Properties))); diff != "" {
+			t.Errorf("%s: schema (-want +got):\n%s", kind.Name(), diff)
+		}
 		for name, in := range samplesOf(t, kind.Name()) {
 			var got []string
 			for fact := range in.Facts {
