@@ -143,7 +143,7 @@ func newEngine(ctx context.Context, opts Options) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	trial, stop := boundMemory(ctx)
+	trial, stop := BoundMemory(ctx)
 	defer stop()
 	if err := selfTest(trial, src, opts.SelfTest, caps); err != nil {
 		return nil, err

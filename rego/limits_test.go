@@ -240,7 +240,8 @@ func TestTrialBytes(t *testing.T) {
 		const before = 1 << 30
 		var heap atomic.Uint64
 		heap.Store(before)
-		limited, stop := boundHeap(t.Context(), heap.Load)
+		var garbage atomic.Uint64
+		limited, stop := boundHeap(t.Context(), heap.Load, func() { heap.Add(-garbage.Swap(0)) })
 		defer stop()
 		synctest.Wait()
 		heap.Add(maxTrialBytes)
@@ -248,6 +249,13 @@ func TestTrialBytes(t *testing.T) {
 		synctest.Wait()
 		if err := limited.Err(); err != nil {
 			t.Fatalf("all that it may take: %v", context.Cause(limited))
+		}
+		garbage.Add(maxTrialBytes)
+		heap.Add(maxTrialBytes)
+		time.Sleep(memoryInterval)
+		synctest.Wait()
+		if err := limited.Err(); err != nil {
+			t.Fatalf("as much again that it does not hold: %v", context.Cause(limited))
 		}
 		heap.Add(1)
 		time.Sleep(memoryInterval)
