@@ -83,7 +83,7 @@ func withoutAdmissionPath(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const path = `{"agent_path": agent_path | agent_path}`
+	const path = `{"agent_path": path | path = agent_path}`
 	if strings.Count(string(text), path) != 2 {
 		t.Fatalf("%s is not twice in the baseline", path)
 	}

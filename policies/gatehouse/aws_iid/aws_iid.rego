@@ -33,7 +33,7 @@ admission := object.union(
 		"exempt": exempt,
 		"facts": {"required": required_fact, "optional": optional_fact},
 	},
-	{"agent_path": agent_path | agent_path},
+	{"agent_path": path | path = agent_path},
 )
 
 # METADATA
@@ -51,7 +51,7 @@ decision := object.union(
 		"can_reattest": can_reattest,
 		"warnings": warning,
 	},
-	{"agent_path": agent_path | agent_path},
+	{"agent_path": path | path = agent_path},
 )
 
 # METADATA

@@ -7,7 +7,7 @@ package gatehouse.azure_msi
 #   lives: the first use counts, and only the first. Machines that share an identity,
 #   as a scale set's do, share the agent ID, so that one of them gets in.
 admission_violation contains {"rule": "tofu", "msg": msg} if {
-	input.tofu.attested != false
+	input.tofu.attested
 	msg := $"agent {agent_path} has attested before; evict it to let the machine attest again"
 }
 
@@ -19,7 +19,7 @@ admission_violation contains {"rule": "tofu", "msg": msg} if {
 #   Once the agent is stored, the claim has done its work. If SPIRE failed to store
 #   it, the claim runs out by itself, and the agent may try again.
 admission_violation contains {"rule": "tofu", "msg": msg, "transient": true} if {
-	input.tofu.claimed != false
+	input.tofu.claimed
 	not input.tofu.attested == true
 	msg := $"another attestation of agent {agent_path} is under way"
 }

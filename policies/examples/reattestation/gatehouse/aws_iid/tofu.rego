@@ -6,7 +6,7 @@ package gatehouse.aws_iid
 #   Before AWS is asked, only that shows which instances can't be in a stateless group:
 #   replays from accounts and regions that have none cost no call.
 admission_violation contains {"rule": "tofu", "msg": _attested_before} if {
-	input.tofu.attested != false
+	input.tofu.attested
 	count(_stateless_groups_here) == 0
 }
 
@@ -15,7 +15,7 @@ admission_violation contains {"rule": "tofu", "msg": _attested_before} if {
 # description: |
 #   As in the baseline: of several that attest for the first time at once, one gets in.
 admission_violation contains {"rule": "tofu", "msg": msg, "transient": true} if {
-	input.tofu.claimed != false
+	input.tofu.claimed
 	not input.tofu.attested == true
 	msg := $"another attestation of agent {agent_path} is under way"
 }
@@ -24,7 +24,7 @@ admission_violation contains {"rule": "tofu", "msg": msg, "transient": true} if 
 # title: The agent has not attested before, or is stateless
 # description: At the decision it is known whether the instance is in such a group.
 violation contains {"rule": "tofu", "msg": _attested_before} if {
-	input.tofu.attested != false
+	input.tofu.attested
 	not can_reattest
 }
 
