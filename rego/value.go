@@ -131,12 +131,6 @@ func (v Value) Text() (text string, ok bool) {
 	return string(s), ok
 }
 
-// Bool is a boolean, if it is one.
-func (v Value) Bool() (value, ok bool) {
-	b, ok := v.value.(ast.Boolean)
-	return bool(b), ok
-}
-
 // Member is what is at a path of names; the zero value if there is no such thing.
 func (v Value) Member(path ...string) Value {
 	for _, name := range path {
@@ -165,16 +159,4 @@ func (v Value) Members() iter.Seq2[string, Value] {
 			return !yield(string(name), Value{value.Value})
 		})
 	}
-}
-
-// Elements are those of an array; ok is false of anything else.
-func (v Value) Elements() (elements iter.Seq[Value], ok bool) {
-	array, ok := v.value.(*ast.Array)
-	return func(yield func(Value) bool) {
-		for i := range array.Len() {
-			if !yield(Value{array.Elem(i).Value}) {
-				return
-			}
-		}
-	}, ok
 }

@@ -144,7 +144,7 @@ func (w *work) unfit(d *decisionlog.Decision) (why, detail string) {
 		return "is made with a configuration that the log does not have: give it with --config", ""
 	case len(masked) > 0:
 		return "has masked parts, so that what was recorded can't come out again: compare with another policy by --against", strings.Join(masked, ", ")
-	case w.against == nil && d.Result.IsNull() && d.Outcome.Outcome == loggedAttested:
+	case w.against == nil && d.Result == nil && d.Outcome.Outcome == loggedAttested:
 		return "has no result to compare with", ""
 	}
 	return "", ""

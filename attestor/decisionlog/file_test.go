@@ -175,7 +175,7 @@ func TestReader(t *testing.T) {
 	text := strings.Join([]string{
 		`{"decision_id":"before any configuration","path":"gatehouse/aws_iid/decision","custom":{"gatehouse":{"config":"a"}}}`,
 		`{"decision_id":"c","path":"gatehouse/config","result":{"n":1},"custom":{"gatehouse":{"config":"a"}}}`,
-		`{"decision_id":"1","path":"gatehouse/aws_iid/decision","input":{"x":1.50},"result":{"y":[]},"custom":{"gatehouse":{"outcome":"denied","config":"a"}}}`,
+		`{"decision_id":"1","path":"gatehouse/aws_iid/decision","input":{"x":1.50},"result":{"exempt":["y"]},"custom":{"gatehouse":{"outcome":"denied","config":"a"}}}`,
 		``,
 		`{"decision_id":"2","path":"gatehouse/azure_msi/verify","custom":{"gatehouse":{"outcome":"bad_evidence","config":"a"}}}`,
 		`{"decision_id":"torn`,
@@ -185,7 +185,8 @@ func TestReader(t *testing.T) {
 	type short struct {
 		Line                        int
 		ID, Plugin, Question, Input string
-		Result, Outcome, Digest     string
+		Result                      *Result
+		Outcome, Digest             string
 		Config                      map[string]any
 		Taken                       []string
 	}
@@ -196,12 +197,12 @@ func TestReader(t *testing.T) {
 		if err != nil {
 			break
 		}
-		got = append(got, short{d.Line, d.DecisionID, d.Plugin, d.Question, textOf(t, d.Input), textOf(t, d.Result), d.Outcome.Outcome, d.ConfigDigest, d.Config, d.Taken})
+		got = append(got, short{d.Line, d.DecisionID, d.Plugin, d.Question, textOf(t, d.Input), d.Result, d.Outcome.Outcome, d.ConfigDigest, d.Config, d.Taken})
 	}
 	config := map[string]any{"n": 1.0}
 	want := []short{
 		{Line: 1, ID: "before any configuration", Plugin: "aws_iid", Question: "decision"},
-		{Line: 3, ID: "1", Plugin: "aws_iid", Question: "decision", Input: `{"x":1.50}`, Result: `{"y":[]}`, Outcome: "denied", Digest: "a", Config: config},
+		{Line: 3, ID: "1", Plugin: "aws_iid", Question: "decision", Input: `{"x":1.50}`, Result: &Result{Exempt: []string{"y"}}, Outcome: "denied", Digest: "a", Config: config},
 		{Line: 5, ID: "2", Plugin: "azure_msi", Question: "verify", Outcome: "bad_evidence", Digest: "a", Config: config},
 		{Line: 7, ID: "3", Plugin: "aws_iid", Question: "admission", Taken: []string{"/input"}},
 		{Line: 8, ID: "4", Plugin: "aws_iid", Question: "admission", Digest: "a", Config: config, Taken: []string{"/input"}},

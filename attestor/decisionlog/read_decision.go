@@ -21,9 +21,13 @@ type Decision struct {
 	// or "verify", for evidence that was refused before policy was asked.
 	Plugin, Question string
 
-	// Input and Result are null where they are not in the log. rego.InputOf reads an
-	// input.
-	Input, Result rego.Value
+	// Input is null where it is not in the log. rego.InputOf reads it.
+	Input rego.Value
+
+	// Result is nil where it is not in the log. ResultErr says what of it is of another
+	// kind than this version writes, and so is not read.
+	Result    *Result
+	ResultErr error
 
 	// Taken names what the policy masked and what was withheld, "/input/peer" say: if
 	// there is any, the input may not be what was decided on.
@@ -74,9 +78,9 @@ func (l Line) Decision() (*Decision, error) {
 // to read. ok is false of anything that is no decision of Gatehouse.
 func (d *Decision) read(event *fastjson.Value, names *rego.Names) (ok bool) {
 	r := fieldReader{ok: event.Type() == fastjson.TypeObject}
-	var inputErr, resultErr error
+	var inputErr error
 	d.Input, inputErr = rego.ValueOf(event.Get("input"), names)
-	d.Result, resultErr = rego.ValueOf(event.Get("result"), names)
+	d.Result, d.ResultErr = readResult(event.Get("result"))
 
 	d.DecisionID = r.text(event.Get("decision_id"))
 	d.Gatehouse = r.text(r.member(event, "labels", "gatehouse"))
@@ -105,7 +109,7 @@ func (d *Decision) read(event *fastjson.Value, names *rego.Names) (ok bool) {
 	}
 
 	path := strings.Split(r.text(event.Get("path")), "/")
-	if !r.ok || inputErr != nil || resultErr != nil || d.DecisionID == "" || len(path) != 3 || path[0] != "gatehouse" {
+	if !r.ok || inputErr != nil || d.DecisionID == "" || len(path) != 3 || path[0] != "gatehouse" {
 		return false
 	}
 	d.Plugin, d.Question = path[1], path[2]

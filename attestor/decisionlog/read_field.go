@@ -47,6 +47,13 @@ func (r *fieldReader) number(v *fastjson.Value) float64 {
 	return number
 }
 
+func (r *fieldReader) boolean(v *fastjson.Value) bool {
+	if v != nil && v.Type() == fastjson.TypeFalse {
+		return false
+	}
+	return r.is(v, fastjson.TypeTrue)
+}
+
 func (r *fieldReader) elements(v *fastjson.Value) []*fastjson.Value {
 	if !r.is(v, fastjson.TypeArray) {
 		return nil
