@@ -95,7 +95,7 @@ func (b *built) renderAWS(template *agentpath.Template) {
 	}
 	b.agentPath = func(claims any, facts map[string]any) (string, error) { return awsAgentPath(template, claims, facts) }
 	if template.NeedsTags() {
-		b.templateFact = "instance"
+		b.templateFact = agentpath.TagsFact
 	}
 }
 
@@ -104,7 +104,7 @@ func (b *built) renderAWS(template *agentpath.Template) {
 func awsAgentPath(template *agentpath.Template, claims any, facts map[string]any) (string, error) {
 	fields := agentpath.Fields{Values: awsPathValues(claims.(awsiid.Claims))}
 	if template.NeedsTags() {
-		instance, ok := facts["instance"].(awsiid.Instance)
+		instance, ok := facts[agentpath.TagsFact].(awsiid.Instance)
 		if !ok {
 			return "", nil
 		}

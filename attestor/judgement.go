@@ -43,7 +43,7 @@ func judgeAgain(ctx context.Context, engine *rego.Engine, first judgement) (agai
 	}()
 	retaken, err := engine.Retake(ctx, rego.Taken{Input: first.input, AgentPath: first.agentPath, TemplateFact: first.templateFact})
 	again = judgement{input: retaken.Input, denials: retaken.Denials(), agentPath: retaken.Admission.AgentPath}
-	if first.whole { // otherwise none had been gathered yet
+	if first.whole || retaken.Decision != nil { // otherwise nobody was to gather any yet
 		again.missing = slices.Concat(retaken.Required, retaken.Optional)
 		slices.Sort(again.missing)
 	}

@@ -48,7 +48,7 @@ const (
 	maxShadowWaiting = 200
 
 	// shadowEndTime is how long a configuration waits for the end of the shadow policy
-	// before it: for both questions, each of a second at most, or for what it loads. There
+	// before it: for what it is asked or what it loads. Both are told to stop, but there
 	// are built-ins that nothing stops.
 	shadowEndTime = 5 * time.Second
 

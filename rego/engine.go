@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"maps"
 	"regexp"
-	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -17,7 +16,6 @@ import (
 	"github.com/open-policy-agent/opa/v1/storage"
 	"github.com/open-policy-agent/opa/v1/storage/inmem"
 	"github.com/open-policy-agent/opa/v1/util"
-	"golang.org/x/sync/semaphore"
 )
 
 // The entrypoints of a plugin's package.
@@ -70,10 +68,6 @@ type Engine struct {
 	admission query
 	decision  query
 	redactor  *redactor // nil if the policy has none
-
-	// turns are for evaluations, of both queries. The little time that one has would pass
-	// for each of a thousand nodes that come together while the others are evaluated for.
-	turns *semaphore.Weighted
 
 	// For Explain and Coverage.
 	parts    []part
@@ -159,7 +153,6 @@ func newEngine(ctx context.Context, opts Options) (*Engine, error) {
 		compiler: compiler,
 		store:    store,
 		modules:  src.modules,
-		turns:    semaphore.NewWeighted(int64(evaluationsPerProcessor * runtime.GOMAXPROCS(0))),
 	}
 	queries, err := newQueries(ctx, compiler, store, caps)
 	if err != nil {
@@ -212,15 +205,22 @@ func (e *Engine) Admit(ctx context.Context, in Input) (Admission, error) {
 	if err != nil {
 		return Admission{}, e.failed(admission, err)
 	}
-	if len(answer.Denials()) > 0 {
-		return answer, nil
-	}
-	for _, name := range slices.Concat(answer.Required, answer.Optional) {
-		if e.facts != nil && !slices.Contains(e.facts, name) {
-			return Admission{}, e.failed(admission, fmt.Errorf("asks for fact %q; %s has %s", name, e.plugin, strings.Join(e.facts, ", ")))
+	if len(answer.Denials()) == 0 {
+		if err := e.checkFacts(answer); err != nil {
+			return Admission{}, err
 		}
 	}
 	return answer, nil
+}
+
+// checkFacts refuses an admission that asks for a fact that there is not.
+func (e *Engine) checkFacts(answer Admission) error {
+	for _, name := range slices.Concat(answer.Required, answer.Optional) {
+		if e.facts != nil && !slices.Contains(e.facts, name) {
+			return e.failed(admission, fmt.Errorf("asks for fact %q; %s has %s", name, e.plugin, strings.Join(e.facts, ", ")))
+		}
+	}
+	return nil
 }
 
 // factNames are those that a plugin's schema of the input describes.
@@ -267,10 +267,6 @@ func (e *Engine) ask(ctx context.Context, entrypoint string, q query, in Input) 
 	}
 	asked.enforced = e.enforced
 	defer func() { tell(ctx, asked) }()
-	if err := e.turns.Acquire(ctx, 1); err != nil {
-		return nil, e.failed(entrypoint, fmt.Errorf("stopped: %w", context.Cause(ctx)))
-	}
-	defer e.turns.Release(1)
 	limited, cancel := context.WithTimeout(ctx, e.timeout)
 	defer cancel()
 	results, err := q.evaluate(limited, asked.input, in.Time, tracersOf(ctx)...)

@@ -9,6 +9,7 @@ import (
 const (
 	notCollected = "not_collected" // nobody asked for it
 	notLearned   = "error"         // it could not be learned
+	absent       = "absent"        // the cloud knows of none
 )
 
 // gathered is an input as the decision would see it after this admission, where its

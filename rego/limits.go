@@ -47,7 +47,7 @@ const (
 
 // What an explanation may be. It takes longer than the evaluation that it is of.
 const (
-	explainFactor  = 10
+	explainFactor  = 2
 	maxReadBytes   = 4 << 10
 	maxTraceEvents = 200_000
 )
@@ -56,6 +56,6 @@ const (
 // thousandth of it; the rest is for machines that have much else to do.
 const DefaultTimeout = 5 * time.Second
 
-// evaluationsPerProcessor is how many of an engine's evaluations go on at a time: so
-// many that a few endless ones hold up nobody, and so few that each gets on.
-const evaluationsPerProcessor = 8
+// maxMaskTime is how long each of the two questions may take about an event of the
+// decision log, whose end has five seconds for all that are left.
+const maxMaskTime = 2 * time.Second

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -15,8 +14,6 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/tester"
 	"github.com/open-policy-agent/opa/v1/topdown"
-
-	"github.com/spire-gatehouse/gatehouse/policies"
 )
 
 // TestSourceBounds tries what a policy's files may be on both sides of each bound.
@@ -172,29 +169,6 @@ func TestExplanationBounds(t *testing.T) {
 	}
 }
 
-// TestTurns: so many evaluate at a time. One more waits until another is done, or for
-// as long as its caller does.
-func TestTurns(t *testing.T) {
-	engine, err := New(t.Context(), Options{Plugin: "aws_iid", Policy: policies.Baseline()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	in := Input{Plugin: "aws_iid", TrustDomain: "example.org", Time: time.Unix(1, 0), Evidence: map[string]any{}}
-	all := int64(evaluationsPerProcessor * runtime.GOMAXPROCS(0))
-	if !engine.turns.TryAcquire(all) {
-		t.Fatalf("there are no %d turns", all)
-	}
-	gone, hangUp := context.WithTimeout(t.Context(), time.Millisecond)
-	defer hangUp()
-	if _, err := engine.Decide(gone, in); !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "stopped") {
-		t.Errorf("one more: got %v", err)
-	}
-	engine.turns.Release(1)
-	if _, err := engine.Decide(t.Context(), in); err != nil {
-		t.Errorf("when one is done: got %v", err)
-	}
-}
-
 // TestEvaluationTimes: what they do is for TestDeadlineStopsPolicy and
 // TestEndlessTests, which take less of it.
 func TestEvaluationTimes(t *testing.T) {
@@ -206,6 +180,11 @@ func TestEvaluationTimes(t *testing.T) {
 	}
 	if got := (&Engine{timeout: time.Minute}).explainTime(); got != explainFactor*time.Minute {
 		t.Errorf("an explanation may take %v, want %d minutes", got, explainFactor)
+	}
+	for timeout, want := range map[time.Duration]time.Duration{time.Minute: maxMaskTime, time.Millisecond: time.Millisecond} {
+		if got := (&Engine{timeout: timeout}).maskTime(); got != want {
+			t.Errorf("a question about an event may take %v, want %v", got, want)
+		}
 	}
 	if s := newSuite(nil, nil, nil); s.testTime != maxTestTime || s.allTestsTime != maxAllTestsTime {
 		t.Errorf("a test may take %v and all of them %v, want %v and %v", s.testTime, s.allTestsTime, maxTestTime, maxAllTestsTime)
@@ -250,7 +229,7 @@ func TestTrialBytes(t *testing.T) {
 		if err := limited.Err(); err != nil {
 			t.Fatalf("all that it may take: %v", context.Cause(limited))
 		}
-		garbage.Add(maxTrialBytes)
+		garbage.Store(maxTrialBytes)
 		heap.Add(maxTrialBytes)
 		time.Sleep(memoryInterval)
 		synctest.Wait()
@@ -260,8 +239,14 @@ func TestTrialBytes(t *testing.T) {
 		heap.Add(1)
 		time.Sleep(memoryInterval)
 		synctest.Wait()
+		if err := limited.Err(); err != nil {
+			t.Fatalf("so soon after it was collected: %v", context.Cause(limited))
+		}
+		heap.Add(maxTrialBytes / 8)
+		time.Sleep(memoryInterval)
+		synctest.Wait()
 		if err := context.Cause(limited); err == nil || err.Error() != "took more than 256 MiB of memory" {
-			t.Errorf("one byte more: %v", err)
+			t.Errorf("an eighth more: %v", err)
 		}
 	})
 }

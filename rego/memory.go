@@ -29,9 +29,10 @@ func boundHeap(ctx context.Context, heap func() uint64, collect func()) (limited
 	go func() {
 		ticker := time.NewTicker(memoryInterval)
 		defer ticker.Stop()
-		least := heap()
+		least, held := heap(), uint64(0)
+		now := least
 		grown := func() bool {
-			now := heap()
+			now = heap()
 			least = min(least, now)
 			return now-least > maxTrialBytes
 		}
@@ -41,13 +42,15 @@ func boundHeap(ctx context.Context, heap func() uint64, collect func()) (limited
 				return
 			case <-ticker.C:
 			}
-			if !grown() {
+			// Near the bound a little garbage exceeds it; it isn't collected each time.
+			if !grown() || now < held+maxTrialBytes/8 {
 				continue
 			}
 			if collect(); grown() {
 				cancel(fmt.Errorf("took more than %d MiB of memory", maxTrialBytes>>20))
 				return
 			}
+			held = now
 		}
 	}()
 	return limited, func() { cancel(nil) }

@@ -101,14 +101,16 @@ func (e *Engine) Redact(ctx context.Context, event ast.Value, now time.Time) (Re
 	return redaction, nil
 }
 
+func (e *Engine) maskTime() time.Duration { return min(e.timeout, maxMaskTime) }
+
 // redaction returns a query's value, nil if it is undefined.
 func (e *Engine) redaction(ctx context.Context, q query, event ast.Value, now time.Time) (ast.Value, error) {
-	limited, cancel := context.WithTimeout(ctx, e.timeout)
+	limited, cancel := context.WithTimeout(ctx, e.maskTime())
 	defer cancel()
 	results, err := q.evaluate(limited, event, now)
 	switch {
 	case limited.Err() != nil:
-		return nil, fmt.Errorf("not answered within %s: %w", e.timeout, limited.Err())
+		return nil, fmt.Errorf("not answered within %s: %w", e.maskTime(), limited.Err())
 	case err != nil:
 		return nil, err
 	case len(results) == 0:

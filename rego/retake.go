@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 )
 
@@ -30,8 +31,9 @@ type Retaken struct {
 	Input Input
 
 	// Required and Optional are facts that the policy asks for and that nobody gathered,
-	// sorted. It can't decide without those that it requires, nor without "tofu", which is
-	// among them where nobody asked whether the agent had attested.
+	// sorted. It can't decide without those that it requires. Among them are "tofu" where
+	// nobody asked whether the agent had attested, and "templated_agent_path" where the
+	// policy would have had the template rendered, and nobody did.
 	Required, Optional []string
 }
 
@@ -61,7 +63,9 @@ func (e *Engine) Retake(ctx context.Context, was Taken) (Retaken, error) {
 	if len(r.Required) > 0 {
 		return r, nil
 	}
-	e.regather(&r, was)
+	if e.regather(&r, was); len(r.Required) > 0 {
+		return r, nil
+	}
 	if r.Admission.AgentPath == "" {
 		wanted := r.Admission
 		err := e.readmit(ctx, &r, was)
@@ -85,13 +89,13 @@ func (e *Engine) Retake(ctx context.Context, was Taken) (Retaken, error) {
 }
 
 // readmit asks for the admission, and once more when first use of its agent path has
-// something to say. Whom that denies, as it does most of those that it is about, is
-// denied in any case: of them it is asked at once, and not without it.
+// something to say. Most of those that it is about it denies, and nothing else does: of
+// them it is asked at once, and not without it.
 func (e *Engine) readmit(ctx context.Context, r *Retaken, was Taken) (err error) {
 	if tofu := was.Input.Tofu; tofu != nil && *tofu != (Tofu{}) {
 		r.Input.Tofu = tofu
 		r.Admission, err = e.Admit(ctx, r.Input)
-		if err == nil && len(r.Admission.Denials()) > 0 && r.Admission.AgentPath == was.AgentPath {
+		if err == nil && len(RuleNames(r.Admission.Denials())) == 1 && r.Admission.AgentPath == was.AgentPath {
 			return nil
 		}
 	}
@@ -105,9 +109,9 @@ func (e *Engine) readmit(ctx context.Context, r *Retaken, was Taken) (err error)
 	}
 	r.Input.Tofu = known
 	if path != was.AgentPath && was.AgentPath != "" {
-		// Nobody has attested under the new path. What is remembered is of the machine,
-		// whatever its path.
-		r.Input.Tofu = &Tofu{First: known.First}
+		// Nobody has attested under the new path. What is remembered, and a claim, are of the
+		// machine, whatever its path.
+		r.Input.Tofu = &Tofu{Claimed: known.Claimed, First: known.First}
 	}
 	if *r.Input.Tofu == (Tofu{}) {
 		return nil
@@ -133,8 +137,18 @@ func (e *Engine) regather(r *Retaken, was Taken) {
 			r.Input.FactsStatus[name] = notCollected
 		}
 	}
-	if was.TemplateFact != "" && r.Input.Facts[was.TemplateFact] == nil {
+	if was.TemplateFact == "" {
+		return
+	}
+	// The template is rendered for who has no path before the facts, and denies him if
+	// there are none.
+	fact := r.Input.Facts[was.TemplateFact]
+	if r.Admission.AgentPath != "" || fact == nil {
 		r.Input.TemplatedAgentPath = ""
+	}
+	none := slices.Contains(slices.Collect(maps.Values(r.Input.FactsStatus)), absent)
+	if r.Admission.AgentPath == "" && r.Input.TemplatedAgentPath == "" && (fact != nil || none) {
+		r.Required = []string{"templated_agent_path"}
 	}
 }
 

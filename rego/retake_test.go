@@ -36,7 +36,19 @@ func TestRetake(t *testing.T) {
 		path  = "/spire/agent/aws_iid/123456789012/us-west-2/i-0123456789abcdef0"
 		late  = "gatehouse/aws_iid/agent_path.rego"
 		byTag = head + "agent_path := concat(\"/\", [\"/spire/agent/aws_iid\", input.facts.instance.tags.Name])\n"
+
+		byTemplate = head + "agent_path := input.templated_agent_path\n"
+		rendered   = "/spire/agent/aws_iid/rendered"
 	)
+	noFacts := map[string]string{"gatehouse/aws_iid/instance_state.rego": head, "gatehouse/aws_iid/instance_profile.rego": head, "gatehouse/aws_iid/block_device.rego": head}
+	with := func(files map[string]string, name, text string) map[string]string {
+		files = maps.Clone(files)
+		files[name] = text
+		return files
+	}
+	templated := func(path string) func(*rego.Taken) {
+		return func(was *rego.Taken) { was.TemplateFact, was.Input.TemplatedAgentPath = "instance", path }
+	}
 	for name, tc := range map[string]struct {
 		files  map[string]string
 		change func(*rego.Taken)
@@ -45,7 +57,8 @@ func TestRetake(t *testing.T) {
 		"as it was":  {want: "lets in " + path},
 		"late path":  {files: map[string]string{late: byTag}, want: "lets in /spire/agent/aws_iid/blog"},
 		"replay":     {change: func(was *rego.Taken) { was.Input.Tofu = &rego.Tofu{Attested: true} }, want: "refuses: tofu"},
-		"other path": {files: map[string]string{late: byTag}, change: func(was *rego.Taken) { was.Input.Tofu = &rego.Tofu{Attested: true, Claimed: true} }, want: "lets in /spire/agent/aws_iid/blog"},
+		"other path": {files: map[string]string{late: byTag}, change: func(was *rego.Taken) { was.Input.Tofu = &rego.Tofu{Attested: true} }, want: "lets in /spire/agent/aws_iid/blog"},
+		"claim":      {files: map[string]string{late: byTag}, change: func(was *rego.Taken) { was.Input.Tofu = &rego.Tofu{Claimed: true} }, want: "refuses: tofu"},
 		"before first use was asked for": {
 			change: func(was *rego.Taken) {
 				was.Input.Tofu, was.Input.Facts, was.Input.FactsStatus, was.AgentPath = nil, nil, nil, ""
@@ -61,16 +74,37 @@ func TestRetake(t *testing.T) {
 			want:  `lacks ["instance" "instance_profile"] ["organization"]`,
 		},
 		"no facts are wanted, and were": {
-			files: map[string]string{
-				"gatehouse/aws_iid/instance_state.rego": head, "gatehouse/aws_iid/instance_profile.rego": head, "gatehouse/aws_iid/block_device.rego": head,
-				"own.rego": head + "violation contains {\"rule\": \"own\", \"msg\": \"m\"} if not input.facts_status.instance == \"not_collected\"\n",
-			},
+			files:  with(noFacts, "own.rego", head+"violation contains {\"rule\": \"own\", \"msg\": \"m\"} if not input.facts_status.instance == \"not_collected\"\n"),
 			change: func(was *rego.Taken) { was.Input.Facts, was.Input.FactsStatus = nil, nil },
 			want:   "lets in " + path,
 		},
 		"a path that changes later": {
 			files: map[string]string{late: head + "agent_path := \"/spire/agent/aws_iid/a\" if not input.facts\n\nagent_path := \"/spire/agent/aws_iid/b\" if input.facts\n"},
 			want:  `fails: rego: gatehouse.aws_iid.decision: has agent_path "/spire/agent/aws_iid/b", but the admission had "/spire/agent/aws_iid/a": first use was checked for the latter`,
+		},
+		"a denial before first use is asked for": {
+			files:  map[string]string{"own.rego": head + "admission_violation contains {\"rule\": \"own\", \"msg\": \"m\"} if input.peer\n"},
+			change: func(was *rego.Taken) { was.Input.Tofu = &rego.Tofu{Attested: true} },
+			want:   "refuses: own",
+		},
+		"a template":                       {files: map[string]string{late: byTemplate}, change: templated(rendered), want: "lets in " + rendered},
+		"a template that was not rendered": {files: map[string]string{late: byTemplate}, change: templated(""), want: `lacks ["templated_agent_path"] []`},
+		"a template, of an instance that is not there": {
+			files: map[string]string{late: byTemplate},
+			change: func(was *rego.Taken) {
+				templated(rendered)(was)
+				was.Input.Facts = map[string]any{"instance_profile": was.Input.Facts["instance_profile"]}
+				was.Input.FactsStatus = map[string]string{"instance": "absent"}
+			},
+			want: `lacks ["templated_agent_path"] []`,
+		},
+		"a template, without the fact for it": {
+			files: with(noFacts, late, byTemplate), change: templated(rendered),
+			want: "fails: rego: gatehouse.aws_iid.admission: gives no agent_path, even with all the facts that it asked for",
+		},
+		"a template that is not rendered for whom has a path": {
+			files:  map[string]string{late: head + "agent_path := object.get(input, \"templated_agent_path\", \"/spire/agent/aws_iid/own\")\n"},
+			change: templated(rendered), want: "lets in /spire/agent/aws_iid/own",
 		},
 		"a denial for want of first use": {
 			files: map[string]string{"own.rego": head + "admission_violation contains {\"rule\": \"own\", \"msg\": \"m\"} if not input.tofu.attested == false\n"},

@@ -103,6 +103,8 @@ test_x[name] if {
 			files: map[string]string{"x.rego": "package gatehouse.aws_iid\n\noptional_fact contains \"weather\"\n"},
 			want: []string{
 				`tried on sample first_use.json: rego: gatehouse.aws_iid.admission: asks for fact "weather"; aws_iid has eks, instance, instance_profile, organization`,
+				`tried on sample replay.json: rego: gatehouse.aws_iid.admission: asks for fact "weather"; aws_iid has eks, instance, instance_profile, organization`,
+				`tried on sample unknown_instance.json: rego: gatehouse.aws_iid.admission: asks for fact "weather"; aws_iid has eks, instance, instance_profile, organization`,
 			},
 		},
 		"a path that facts change": {
@@ -133,6 +135,17 @@ agent_path := "/spire/agent/aws_iid/b" if input.facts
 				t.Errorf("got\n%v\nwant\n%s", err, want)
 			}
 		})
+	}
+}
+
+// TestMisspeltFactOfDeniedSamples: a fact that does not exist is found though the
+// configuration denies whom the samples are about, as most do.
+func TestMisspeltFactOfDeniedSamples(t *testing.T) {
+	opts := directoryOptions(t, map[string]string{"x.rego": "package gatehouse.aws_iid\n\nrequired_fact contains \"weather\"\n"})
+	opts.Config = map[string]any{"allowed_account_ids": []string{"999999999999"}}
+	const want = `tried on sample first_use.json: rego: gatehouse.aws_iid.admission: asks for fact "weather"; aws_iid has`
+	if _, err := rego.New(t.Context(), opts); err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("got %v, want %s", err, want)
 	}
 }
 

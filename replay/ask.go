@@ -17,12 +17,12 @@ const (
 	atDecision  = "decision"
 )
 
-// templateFact is the fact that a configuration's agent_path_template needs: the one with
-// an instance's tags. It is empty for none.
+// templateFact is the fact that a configuration's agent_path_template needs; empty for
+// none.
 func templateFact(config map[string]any) string {
 	template, _ := config["agent_path_template"].(string)
 	if agentpath.NeedsTags(template) {
-		return "instance"
+		return agentpath.TagsFact
 	}
 	return ""
 }

@@ -84,7 +84,11 @@ func Parse(text, plugin, identity string, sample map[string]string) (*Template, 
 	return t, nil
 }
 
-// NeedsTags reports whether a template's text has tags in it.
+// TagsFact is the fact that has a node's tags.
+const TagsFact = "instance"
+
+// NeedsTags reports whether a template's text has tags in it, so that it can't be rendered
+// without TagsFact.
 func NeedsTags(text string) bool { return strings.Contains(text, ".Tags") }
 
 // checkIdentity refuses a template that keeps a part of the machine's identity only,
