@@ -164,7 +164,7 @@ func TestShadowDifferences(t *testing.T) {
 			want:    &decisionlog.Shadow{Outcome: "failed", Error: "gives no agent_path, even with all the facts that it asked for"},
 		},
 		"a fact that there is not": {
-			shadow:  map[string]string{"own.rego": "package gatehouse.aws_iid\n\noptional_fact contains \"instnace\" if not input.peer\n"},
+			shadow:  map[string]string{"own.rego": "package gatehouse.aws_iid\n\noptional_fact contains \"instnace\" if input.evidence.instance_id == \"i-0b22a22eec53b9321\"\n"},
 			counted: "failed",
 			want:    &decisionlog.Shadow{Outcome: "failed", Error: `asks for fact "instnace"`},
 		},
