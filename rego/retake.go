@@ -109,9 +109,10 @@ func (e *Engine) readmit(ctx context.Context, r *Retaken, was Taken) (err error)
 	}
 	r.Input.Tofu = known
 	if path != was.AgentPath && was.AgentPath != "" {
-		// Nobody has attested under the new path. What is remembered, and a claim, are of the
-		// machine, whatever its path.
-		r.Input.Tofu = &Tofu{Claimed: known.Claimed, First: known.First}
+		// Nobody has attested under the new path. What is remembered is of the machine,
+		// whatever its path, and so is the claim of an attestation under way. That of one
+		// that is over runs out soon: it must not hide that first use is open again.
+		r.Input.Tofu = &Tofu{Claimed: known.Claimed && !known.Attested, First: known.First}
 	}
 	if *r.Input.Tofu == (Tofu{}) {
 		return nil

@@ -57,7 +57,7 @@ func TestRetake(t *testing.T) {
 		"as it was":  {want: "lets in " + path},
 		"late path":  {files: map[string]string{late: byTag}, want: "lets in /spire/agent/aws_iid/blog"},
 		"replay":     {change: func(was *rego.Taken) { was.Input.Tofu = &rego.Tofu{Attested: true} }, want: "refuses: tofu"},
-		"other path": {files: map[string]string{late: byTag}, change: func(was *rego.Taken) { was.Input.Tofu = &rego.Tofu{Attested: true} }, want: "lets in /spire/agent/aws_iid/blog"},
+		"other path": {files: map[string]string{late: byTag}, change: func(was *rego.Taken) { was.Input.Tofu = &rego.Tofu{Attested: true, Claimed: true} }, want: "lets in /spire/agent/aws_iid/blog"},
 		"claim":      {files: map[string]string{late: byTag}, change: func(was *rego.Taken) { was.Input.Tofu = &rego.Tofu{Claimed: true} }, want: "refuses: tofu"},
 		"before first use was asked for": {
 			change: func(was *rego.Taken) {
