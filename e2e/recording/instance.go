@@ -97,18 +97,15 @@ func (m Instance) Decided() bool { return m.decided() < steps }
 // Admitted says that it was let in.
 func (m Instance) Admitted() bool { return m.Decided() && m.Sound() }
 
-// Replayed says that it was turned away by first use alone, once at least.
+// Replayed says that it was turned away for having attested before, once at least. Who
+// attests at the same moment as another is turned away by the other's claim.
 func (m Instance) Replayed() bool {
-	if m.Twice { // then one of both was, whatever came of the other
-		return m.Decided()
-	}
-	times := 0
-	for step := m.decided(); step < steps; step++ {
-		if m.allowed(step) {
-			times += m.at(step)
+	for step := m.decided() + 1; step < steps; step++ {
+		if m.at(step) > 0 && m.allowed(step) {
+			return m.Admitted()
 		}
 	}
-	return m.Admitted() && times > 1
+	return false
 }
 
 // decided is the step at which the first decision about it is made from facts; steps

@@ -34,7 +34,7 @@ var candidates = map[string]effect{
 	"shorter_path": {replay.Dangerous, map[replay.ClassName]func(instance) bool{
 		// One that was turned away as a replay was so before facts were gathered, under an
 		// ID that is another one now.
-		replay.AgentIDChanged: func(m instance) bool { return m.Admitted() || m.Replayed() },
+		replay.AgentIDChanged: instance.Admitted,
 		replay.FactsLacking:   instance.Replayed,
 	}},
 	"other_selectors": {replay.Dangerous, map[replay.ClassName]func(instance) bool{ // an entry loses nodes
