@@ -16,9 +16,13 @@ const (
 	loggedInternal     = "internal"
 )
 
-// recordedAnswer is what came of a decision. What was no decision of policy's is
-// unknown: a cloud may not have answered.
-func recordedAnswer(d *decisionlog.Decision) (*Answer, error) {
+// recordedAnswer is what came of a decision about an agent path. What was no decision of
+// policy's is unknown: a cloud may not have answered. A result is logged before its shape
+// is checked: none is read of an answer that may have been refused for that.
+func recordedAnswer(d *decisionlog.Decision, path string) (*Answer, error) {
+	if d.Outcome.Outcome == loggedInternal {
+		return &Answer{Outcome: Failed, Error: d.Outcome.Error, AgentPath: path}, nil
+	}
 	if d.ResultErr != nil {
 		return nil, d.ResultErr
 	}
@@ -49,8 +53,6 @@ func recordedAnswer(d *decisionlog.Decision) (*Answer, error) {
 		answer.Selectors, answer.CanReattest = result.Selectors, result.CanReattest
 	case loggedDenied, loggedDeniedForNow:
 		answer.Outcome = Denied
-	case loggedInternal:
-		answer.Outcome, answer.Error = Failed, d.Outcome.Error
 	default:
 		answer.Outcome = Unknown
 	}
@@ -69,7 +71,7 @@ func recordedPath(d *decisionlog.Decision, trustDomain string) (path string, kno
 	if len(taken(d, "/custom/gatehouse/agent_id")) == 0 {
 		return strings.TrimPrefix(d.Outcome.AgentID, "spiffe://"+trustDomain), true
 	}
-	if d.Result == nil || len(taken(d, "/result/agent_path")) > 0 {
+	if d.Result == nil || d.ResultErr != nil || len(taken(d, "/result/agent_path")) > 0 {
 		return "", false
 	}
 	return d.Result.AgentPath, true

@@ -171,8 +171,8 @@ func (w *work) compare(ctx context.Context, d *decisionlog.Decision, in rego.Inp
 	var old *Answer
 	if w.against == nil {
 		var err error
-		if old, err = recordedAnswer(d); err != nil {
-			return r, &remark{why: "has a result that this version can't read: another version of Gatehouse wrote it", detail: err.Error()}
+		if old, err = recordedAnswer(d, path); err != nil {
+			return r, &remark{why: "has a result that this version can't read: an answer out of shape, or of another version of Gatehouse", detail: err.Error()}
 		}
 		r.comparison, r.hasCompared = d.Took, d.Took > 0
 	} else {
