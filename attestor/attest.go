@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/spire-gatehouse/gatehouse/attestor/agentpath"
 	"github.com/spire-gatehouse/gatehouse/attestor/decisionlog"
 	"github.com/spire-gatehouse/gatehouse/evidence"
 	"github.com/spire-gatehouse/gatehouse/internal/recovered"
@@ -159,7 +160,7 @@ func (a *attestation) renderAgentPath() error {
 	if err != nil {
 		a.record.asked, _ = a.engine.Unasked("admission", a.input)
 		a.record.judged = nil
-		return deny([]rego.Violation{{Rule: ruleAgentPathTemplate, Msg: err.Error()}})
+		return deny([]rego.Violation{{Rule: agentpath.Rule, Msg: err.Error()}})
 	}
 	a.input.TemplatedAgentPath = path
 	return nil

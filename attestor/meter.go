@@ -4,13 +4,11 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/spire-gatehouse/gatehouse/attestor/agentpath"
 	"github.com/spire-gatehouse/gatehouse/attestor/telemetry"
 	"github.com/spire-gatehouse/gatehouse/evidence"
 	"github.com/spire-gatehouse/gatehouse/rego"
 )
-
-// ruleAgentPathTemplate is the rule that is the shell's own.
-const ruleAgentPathTemplate = "agent_path_template"
 
 // meter turns what happens into figures. The zero value counts nothing.
 type meter struct{ *telemetry.Recorder }
@@ -41,7 +39,7 @@ func (s *snapshot) knownRule(name string) string {
 }
 
 func ruleNames(rules []rego.Rule) map[string]bool {
-	names := map[string]bool{ruleAgentPathTemplate: true}
+	names := map[string]bool{agentpath.Rule: true} // the shell's own
 	for _, rule := range rules {
 		names[rule.Name] = true
 	}

@@ -59,12 +59,6 @@ func recordedAnswer(d *decisionlog.Decision, path string) (*Answer, error) {
 	return answer, nil
 }
 
-// refusedByTemplate reports whether a node was denied and policy had no say in it: its
-// values make no good path of agent_path_template. Another policy has no say either.
-func refusedByTemplate(d *decisionlog.Decision) bool {
-	return (d.Outcome.Outcome == loggedDenied || d.Outcome.Outcome == loggedDeniedForNow) && d.Result == nil && len(taken(d, "/result")) == 0
-}
-
 // recordedPath is the agent path that was decided about, "" while there was none; not
 // known if it is masked wherever it would be.
 func recordedPath(d *decisionlog.Decision, trustDomain string) (path string, known bool) {

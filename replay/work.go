@@ -123,6 +123,17 @@ func (w *work) judge(ctx context.Context, file string, line lineRead) result {
 	return r
 }
 
+const noSayOfPolicy = "was refused by the plugin and not by policy: agent_path_template"
+
+// config is the configuration that a decision was made with, or that is given for it; nil
+// if there is neither.
+func (w *work) config(d *decisionlog.Decision) map[string]any {
+	if d.Config == nil {
+		return w.options.Config
+	}
+	return d.Config
+}
+
 // unfit says why a decision can't be taken again.
 func (w *work) unfit(d *decisionlog.Decision) (why, detail string) {
 	var masked []string // of what is compared with
@@ -138,13 +149,13 @@ func (w *work) unfit(d *decisionlog.Decision) (why, detail string) {
 		return "has no input: the log's owner had it taken out, or it was too long", ""
 	case d.Input.IsNull():
 		return "has no input", ""
-	case refusedByTemplate(d):
-		return "was refused by the plugin and not by policy: agent_path_template", ""
-	case d.Config == nil && w.options.Config == nil:
+	case w.config(d) == nil:
 		return "is made with a configuration that the log does not have: give it with --config", ""
+	case refusedByTemplate(d) != nil && templateFact(w.config(d)) == "":
+		return noSayOfPolicy, "" // it was not asked
 	case len(masked) > 0:
 		return "has masked parts, so that what was recorded can't come out again: compare with another policy by --against", strings.Join(masked, ", ")
-	case w.against == nil && d.Result == nil && d.Outcome.Outcome == loggedAttested:
+	case w.against == nil && d.Result == nil && refusedByTemplate(d) == nil && slices.Contains([]string{loggedAttested, loggedDenied, loggedDeniedForNow}, d.Outcome.Outcome):
 		return "has no result to compare with", ""
 	}
 	return "", ""
@@ -152,10 +163,7 @@ func (w *work) unfit(d *decisionlog.Decision) (why, detail string) {
 
 // compare takes a decision again.
 func (w *work) compare(ctx context.Context, d *decisionlog.Decision, in rego.Input) (r result, why *remark) {
-	config, digest := d.Config, d.ConfigDigest
-	if config == nil {
-		config = w.options.Config
-	}
+	config, digest := w.config(d), d.ConfigDigest
 	engine, why := w.load(ctx, w.candidate, in.Plugin, digest, config)
 	if why != nil {
 		return r, why
@@ -168,23 +176,27 @@ func (w *work) compare(ctx context.Context, d *decisionlog.Decision, in rego.Inp
 
 	recorded := rego.Taken{Input: in, AgentPath: path, TemplateFact: templateFact(config)}
 
+	refused := refusedByTemplate(d)
 	var old *Answer
-	if w.against == nil {
-		var err error
-		if old, err = recordedAnswer(d, path); err != nil {
-			return r, &remark{why: "has a result that this version can't read: an answer out of shape, or of another version of Gatehouse", detail: err.Error()}
-		}
-		r.comparison, r.hasCompared = d.Took, d.Took > 0
-	} else {
+	switch {
+	case w.against != nil:
 		other, why := w.load(ctx, w.against, in.Plugin, digest, config)
 		if why != nil {
 			return r, why
 		}
 		old, _, r.comparison = w.timed(ctx, w.against, other, recorded)
-		r.hasCompared = true
+		old, r.hasCompared = orRefused(old, refused), true
 		if len(d.Taken) > 0 {
 			r.noted = append(r.noted, remark{why: "has masked parts: both policies were asked without them", detail: strings.Join(d.Taken, ", ")})
 		}
+	case refused != nil:
+		old, r.comparison, r.hasCompared = refused, d.Took, d.Took > 0
+	default:
+		var err error
+		if old, err = recordedAnswer(d, path); err != nil {
+			return r, &remark{why: "has a result that this version can't read: an answer out of shape, or of another version of Gatehouse", detail: err.Error()}
+		}
+		r.comparison, r.hasCompared = d.Took, d.Took > 0
 	}
 	if old.Outcome == Unknown {
 		return r, w.incomparable(d, old)
@@ -195,6 +207,9 @@ func (w *work) compare(ctx context.Context, d *decisionlog.Decision, in rego.Inp
 	}
 	now, asked, took := w.timed(watched, w.candidate, engine, recorded)
 	r.candidate = took
+	if now = orRefused(now, refused); now == old { // refused
+		return r, &remark{why: noSayOfPolicy}
+	}
 	if took >= rego.DefaultTimeout {
 		r.noted = append(r.noted, remark{why: fmt.Sprintf("takes the candidate %v or longer: a server refuses a node where one question to policy does", rego.DefaultTimeout)})
 	}

@@ -18,6 +18,10 @@ import (
 	"github.com/Masterminds/sprig/v3"
 )
 
+// Rule is the name by which nodes are refused of which a template makes no good path, as
+// if the key were a rule of the policy's.
+const Rule = "agent_path_template"
+
 // Fields are the values of one node that a template sees, by field name. Tags
 // has an entry for each tag; nil when they are not known yet.
 type Fields struct {
@@ -54,7 +58,7 @@ func Parse(text, plugin, identity string, sample map[string]string) (*Template, 
 	if _, ok := sample[identity]; !ok {
 		return nil, fmt.Errorf("agentpath: no field %s in the sample", identity)
 	}
-	parsed, err := template.New("agent_path_template").Option("missingkey=error").Funcs(functions()).Parse(text)
+	parsed, err := template.New(Rule).Option("missingkey=error").Funcs(functions()).Parse(text)
 	if err != nil {
 		return nil, err
 	}
