@@ -61,9 +61,11 @@ func (r *fieldReader) elements(v *fastjson.Value) []*fastjson.Value {
 	return v.GetArray()
 }
 
+// texts wants a text of each: null is none.
 func (r *fieldReader) texts(v *fastjson.Value) []string {
 	var all []string
 	for _, element := range r.elements(v) {
+		r.ok = r.ok && element.Type() == fastjson.TypeString
 		all = append(all, r.text(element))
 	}
 	return all

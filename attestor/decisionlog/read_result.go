@@ -29,38 +29,57 @@ func readResult(v *fastjson.Value) (*Result, error) {
 		return nil, nil
 	}
 	result := &Result{}
+	var seen [6]bool
 	var err error
 	v.GetObject().Visit(func(name []byte, member *fastjson.Value) {
+		which := -1
 		switch string(name) {
 		case "violations":
-			result.Violations = r.violations(member)
+			which, result.Violations = 0, r.violations(member)
 		case "warnings":
-			result.Warnings = r.violations(member)
+			which, result.Warnings = 1, r.violations(member)
 		case "exempt":
-			result.Exempt = r.texts(member)
+			which, result.Exempt = 2, r.texts(member)
 		case "selectors":
-			result.Selectors = r.texts(member)
+			which, result.Selectors = 3, r.texts(member)
 		case "agent_path":
-			result.AgentPath = r.text(member)
+			which, result.AgentPath = 4, r.text(member)
 		case "can_reattest":
-			result.CanReattest = r.boolean(member)
+			which, result.CanReattest = 5, r.boolean(member)
 		}
-		if !r.ok && err == nil {
+		switch twice := which >= 0 && seen[which]; {
+		case err != nil:
+		case twice:
+			err = fmt.Errorf("result.%s is there twice", name)
+		case !r.ok:
 			err = fmt.Errorf("result.%s is of another kind", name)
+		}
+		if which >= 0 {
+			seen[which] = true
 		}
 	})
 	return result, err
 }
 
-// violations wants a rule and a message of each, as the engine does.
+// violations wants a rule and a message of each, as the engine does, and nothing twice.
 func (r *fieldReader) violations(v *fastjson.Value) []rego.Violation {
 	var all []rego.Violation
 	for _, element := range r.elements(v) {
-		read := rego.Violation{
-			Rule: r.text(r.member(element, "rule")), Msg: r.text(r.member(element, "msg")),
-			Transient: r.boolean(r.member(element, "transient")),
+		var read rego.Violation
+		var rules, msgs, transients int
+		if r.is(element, fastjson.TypeObject) {
+			element.GetObject().Visit(func(name []byte, member *fastjson.Value) {
+				switch string(name) {
+				case "rule":
+					read.Rule, rules = r.text(member), rules+1
+				case "msg":
+					read.Msg, msgs = r.text(member), msgs+1
+				case "transient":
+					read.Transient, transients = r.boolean(member), transients+1
+				}
+			})
 		}
-		r.ok = r.ok && read.Rule != "" && read.Msg != ""
+		r.ok = r.ok && read.Rule != "" && read.Msg != "" && max(rules, msgs, transients) == 1
 		all = append(all, read)
 	}
 	return all

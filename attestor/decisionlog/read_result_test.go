@@ -33,6 +33,17 @@ func TestResult(t *testing.T) {
 		"a selector is none":   {`{"selectors":["a",1]}`, nil, "result.selectors is of another kind"},
 		"agent_path is a list": {`{"agent_path":[]}`, nil, "result.agent_path is of another kind"},
 		"can_reattest is text": {`{"can_reattest":"true"}`, nil, "result.can_reattest is of another kind"},
+		"a selector is null":   {`{"selectors":[null]}`, nil, "result.selectors is of another kind"},
+		"a violation is null":  {`{"violations":[null]}`, nil, "result.violations is of another kind"},
+		"a null list":          {`{"selectors":null,"violations":[{"rule":"r","msg":"m","transient":null}]}`, &Result{Violations: good}, ""},
+		"selectors twice":      {`{"selectors":["own:x"],"selectors":["a"]}`, nil, "result.selectors is there twice"},
+		"twice the same":       {`{"can_reattest":true,"can_reattest":true}`, nil, "result.can_reattest is there twice"},
+		"twice, escaped":       {`{"agent_path":"/a","\u0061gent_path":"/b"}`, nil, "result.agent_path is there twice"},
+		"twice, once null":     {`{"exempt":null,"exempt":["tofu"]}`, nil, "result.exempt is there twice"},
+		"rule twice":           {`{"violations":[{"rule":"r","msg":"m","rule":"s"}]}`, nil, "result.violations is of another kind"},
+		"msg twice":            {`{"warnings":[{"rule":"r","msg":"m","m\u0073g":"n"}]}`, nil, "result.warnings is of another kind"},
+		"transient twice":      {`{"violations":[{"rule":"r","transient":true,"msg":"m","transient":false}]}`, nil, "result.violations is of another kind"},
+		"what is not read":     {`{"violations":[{"rule":"r","msg":"m","see":"x","see":"y"}],"facts":{},"facts":1}`, &Result{Violations: good}, ""},
 		"the first of two":     {`{"exempt":1,"selectors":1}`, nil, "result.exempt is of another kind"},
 	} {
 		t.Run(name, func(t *testing.T) {
