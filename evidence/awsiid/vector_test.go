@@ -186,8 +186,9 @@ func TestVerifyRefusesEveryTruncation(t *testing.T) {
 	}
 }
 
-// Nesting is what PKCS#7 libraries choke on: here it must cost next to nothing.
-func TestVerifyRefusesNestedBERAtOnce(t *testing.T) {
+// TestVerifyRefusesNestedBER: nesting is what PKCS#7 libraries choke on. It is refused for its
+// size, its depth or its count of elements, which bound what reading it may cost.
+func TestVerifyRefusesNestedBER(t *testing.T) {
 	collector := embedded(t)
 	real := vector(t)
 	nested := func(size int) []byte { return bytes.Repeat([]byte{0x30, 0x80}, size/2) }
