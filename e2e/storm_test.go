@@ -32,7 +32,7 @@ func TestStormUnderLimits(t *testing.T) {
 		t.Fatal(err)
 	}
 	allIn(t, got)
-	atMost(t, cloud.Calls(), 20+beyond(got.Wall))
+	atMost(t, cloud.Calls(), min(20+beyond(got.Wall), stormNodes/2)) // one for each instance, were they not shared
 }
 
 // TestReplayFloodCostsNoCall sends evidence again whose nodes are in: it is refused
@@ -94,7 +94,7 @@ func TestAzureStormUnderLimits(t *testing.T) {
 		t.Fatal(err)
 	}
 	allIn(t, got)
-	atMost(t, cloud.Calls(), 30+2*beyond(got.Wall)) // of machines and of networks
+	atMost(t, cloud.Calls(), min(30+2*beyond(got.Wall), stormNodes)) // two for each machine, of it and of its network
 	replays := cloud.Job(bench.Replay, binary, machines)
 	replays.AtOnce, replays.Env = atOnce, cloud.Env()
 	if got, err = replays.Run(t.Context(), func() { cloud.Reset(bench.AzureRates{}) }); err != nil {
@@ -134,7 +134,8 @@ func allIn(t *testing.T, got bench.Figures) {
 }
 
 // beyond is how many calls one after another there is time for in a storm that takes
-// longer than it should, because nodes come as slowly as the machine is.
+// longer than it should, because nodes come as slowly as the machine is. A storm whose
+// calls are not shared takes long, too: half of those are a bound besides.
 func beyond(wall time.Duration) int { return int(max(0, wall-5*time.Second) / latency) }
 
 func atMost(t *testing.T, calls map[string]int, most int) {
