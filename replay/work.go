@@ -207,7 +207,7 @@ func (w *work) compare(ctx context.Context, d *decisionlog.Decision, in rego.Inp
 	}
 	now, asked, took := w.timed(watched, w.candidate, engine, recorded)
 	r.candidate = took
-	if now = orRefused(now, refused); now == old { // refused
+	if now = orRefused(now, refused); now == old { // both wait for the template, which refuses
 		return r, &remark{why: noSayOfPolicy}
 	}
 	if took >= rego.DefaultTimeout {

@@ -29,58 +29,61 @@ func readResult(v *fastjson.Value) (*Result, error) {
 		return nil, nil
 	}
 	result := &Result{}
-	var seen [6]bool
+	object := v.GetObject()
+	if name := twice(object, "violations", "warnings", "exempt", "selectors", "agent_path", "can_reattest"); name != "" {
+		return result, fmt.Errorf("result.%s is there twice", name)
+	}
 	var err error
-	v.GetObject().Visit(func(name []byte, member *fastjson.Value) {
-		which := -1
+	object.Visit(func(name []byte, member *fastjson.Value) {
 		switch string(name) {
 		case "violations":
-			which, result.Violations = 0, r.violations(member)
+			result.Violations = r.violations(member)
 		case "warnings":
-			which, result.Warnings = 1, r.violations(member)
+			result.Warnings = r.violations(member)
 		case "exempt":
-			which, result.Exempt = 2, r.texts(member)
+			result.Exempt = r.texts(member)
 		case "selectors":
-			which, result.Selectors = 3, r.texts(member)
+			result.Selectors = r.texts(member)
 		case "agent_path":
-			which, result.AgentPath = 4, r.text(member)
+			result.AgentPath = r.text(member)
 		case "can_reattest":
-			which, result.CanReattest = 5, r.boolean(member)
+			result.CanReattest = r.boolean(member)
 		}
-		switch twice := which >= 0 && seen[which]; {
-		case err != nil:
-		case twice:
-			err = fmt.Errorf("result.%s is there twice", name)
-		case !r.ok:
+		if !r.ok && err == nil {
 			err = fmt.Errorf("result.%s is of another kind", name)
-		}
-		if which >= 0 {
-			seen[which] = true
 		}
 	})
 	return result, err
 }
 
-// violations wants a rule and a message of each, as the engine does, and nothing twice.
+// violations wants a rule and a message of each, as the engine does.
 func (r *fieldReader) violations(v *fastjson.Value) []rego.Violation {
 	var all []rego.Violation
 	for _, element := range r.elements(v) {
-		var read rego.Violation
-		var rules, msgs, transients int
-		if r.is(element, fastjson.TypeObject) {
-			element.GetObject().Visit(func(name []byte, member *fastjson.Value) {
-				switch string(name) {
-				case "rule":
-					read.Rule, rules = r.text(member), rules+1
-				case "msg":
-					read.Msg, msgs = r.text(member), msgs+1
-				case "transient":
-					read.Transient, transients = r.boolean(member), transients+1
-				}
-			})
+		read := rego.Violation{
+			Rule: r.text(r.member(element, "rule")), Msg: r.text(r.member(element, "msg")),
+			Transient: r.boolean(r.member(element, "transient")),
 		}
-		r.ok = r.ok && read.Rule != "" && read.Msg != "" && max(rules, msgs, transients) == 1
+		r.ok = r.ok && read.Rule != "" && read.Msg != "" && twice(element.GetObject(), "rule", "msg", "transient") == ""
 		all = append(all, read)
 	}
 	return all
+}
+
+// twice names a member that an object has more than once, of some; it is empty if there
+// is none. Readers of JSON differ in which one they take.
+func twice(object *fastjson.Object, of ...string) (found string) {
+	var seen uint // a bit for each
+	object.Visit(func(name []byte, _ *fastjson.Value) {
+		for i, known := range of {
+			if string(name) != known {
+				continue
+			}
+			if seen&(1<<i) != 0 {
+				found = known
+			}
+			seen |= 1 << i
+		}
+	})
+	return found
 }
